@@ -1,0 +1,70 @@
+//! Objects to a table: pure, deterministic, no clock, no network.
+
+mod settings;
+
+use std::collections::BTreeMap;
+
+use crate::object::Objects;
+
+pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};
+
+/// What a compilation gives.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// The main table.
+    pub table: Text,
+    /// The tables of the zones that differ from the main one.
+    pub zones: BTreeMap<String, Text>,
+    /// What was wrong with the input, in the order of the objects.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Routes that would not survive printing and parsing, and so are left out.
+    pub quarantined: Vec<Quarantined>,
+}
+
+/// A printed table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    /// The canonical Eskip document, without a newline at its end.
+    pub eskip: String,
+    /// How many routes it has.
+    pub count: usize,
+}
+
+/// The object that something was found in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// `Ingress`, `RouteGroup`, …
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// Something wrong with an object, that the rest of the table does not suffer from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where, if it is one object's.
+    pub object: Option<ObjectRef>,
+    /// What is wrong: one sentence fragment.
+    pub reason: String,
+    /// How to mend it; empty where the reason says it.
+    pub hint: String,
+}
+
+/// A route that is left out of the table, because no Skipper could parse the table with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantined {
+    /// The id of the route.
+    pub route: String,
+    /// The object that it comes from.
+    pub object: ObjectRef,
+    /// Why it would break the table.
+    pub reason: String,
+}
+
+/// Compiles `objects` under `settings`.
+pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
+    let _ = (objects, settings);
+    Compiled::default()
+}

@@ -1,0 +1,113 @@
+//! Leader election: who may publish, and the proof of it.
+//!
+//! Everything else in the program sees only this face: [`Role`] to watch, [`Term`] as the proof that publishing
+//! functions take and check at the act.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::snapshot::{Epoch, TermId};
+use crate::time::Moment;
+
+/// What this replica is, and whom it follows.
+#[derive(Clone, Debug)]
+pub enum Role {
+    /// It holds the Lease.
+    Leader(Term),
+    /// It does not. The leader, as the Lease names it; `None` where nobody holds it or it cannot be read.
+    Follower(Option<Leader>),
+}
+
+/// The leader as its Lease describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leader {
+    /// The identity of the process: `<name>_<uid>_<nonce>`.
+    pub identity: String,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The nonce of its term.
+    pub term: TermId,
+    /// Where its replication stream listens, as `10.0.0.7:9912`.
+    pub address: String,
+}
+
+/// The proof of leadership. Only the election makes one; whoever publishes takes it and checks it at the act.
+#[derive(Clone, Debug)]
+pub struct Term {
+    epoch: Epoch,
+    id: TermId,
+    acquired_at: Moment,
+    after_expiry: bool,
+    valid_until: Arc<AtomicU64>,
+}
+
+/// The term is over: whoever holds it must not publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the term of epoch {0} is over")]
+pub struct TermOver(pub Epoch);
+
+impl Term {
+    /// A term that was acquired by a write sent at `acquired_at`; `after_expiry` where the Lease was free because
+    /// its full duration had passed. It is not valid before [`Term::extend`].
+    pub(in crate::election) fn new(
+        epoch: Epoch,
+        id: TermId,
+        acquired_at: Moment,
+        after_expiry: bool,
+    ) -> Self {
+        Self { epoch, id, acquired_at, after_expiry, valid_until: Arc::default() }
+    }
+
+    /// Its epoch: the fencing token.
+    pub const fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Its nonce.
+    pub const fn id(&self) -> TermId {
+        self.id
+    }
+
+    /// When the write that acquired it was sent.
+    pub const fn acquired_at(&self) -> Moment {
+        self.acquired_at
+    }
+
+    /// Whether the term before it had expired in full, so that none of its grants can still run (design D4).
+    pub const fn after_expiry(&self) -> bool {
+        self.after_expiry
+    }
+
+    /// How long it is still valid; zero when it is over.
+    pub fn left(&self, now: Moment) -> Duration {
+        Moment::from_nanos(self.valid_until.load(Ordering::Acquire)).since(now)
+    }
+
+    /// Stands at the top of every function that publishes.
+    ///
+    /// # Errors
+    ///
+    /// Where the term is over.
+    pub fn check(&self, now: Moment) -> Result<(), TermOver> {
+        if self.left(now).is_zero() { Err(TermOver(self.epoch)) } else { Ok(()) }
+    }
+
+    /// Valid until `until`, as counted from the moment at which a renewal was *sent*.
+    pub(in crate::election) fn extend(&self, until_nanos: u64) {
+        self.valid_until.store(until_nanos, Ordering::Release);
+    }
+
+    /// Over at once, for every holder of the proof.
+    pub(in crate::election) fn end(&self) {
+        self.valid_until.store(0, Ordering::Release);
+    }
+
+    /// A term for tests of what publishes, valid until `until_nanos`.
+    #[doc(hidden)]
+    pub fn for_tests(epoch: Epoch, until_nanos: u64) -> Self {
+        let term = Self::new(epoch, TermId(u128::from(epoch.0)), Moment::from_nanos(0), true);
+        term.extend(until_nanos);
+        term
+    }
+}

@@ -1,0 +1,19 @@
+//! Bellwether: a highly available route server for fleets of Skipper.
+//!
+//! ```text
+//!  objects ──poll──▶ compile ──▶ guard ──▶ snapshot ──▶ publish ──▶ [cell] ──▶ GET /routes 200/304
+//!  (upstream)        (pure)      (pure)    (immutable)  (under a     ▲
+//!                                                        Term)       │ activate
+//!                                             └── gRPC ──▶ follower ─┴──▶ disk (last known good)
+//! ```
+//!
+//! One direction of data. `eskip`, `object`, `compile`, `snapshot`, `election::core` and `replication::core`
+//! are pure: no tokio, no kube, no clock; time comes in as an argument. `tests/layers.rs` keeps it so.
+
+pub mod compile;
+pub mod election;
+pub mod eskip;
+pub mod object;
+pub mod snapshot;
+pub mod source;
+pub mod time;

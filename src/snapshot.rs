@@ -1,0 +1,77 @@
+//! Snapshots: immutable, versioned tables with everything that an answer or a new leader needs.
+//!
+//! In: the texts that the compiler printed, or the bytes that a leader or the disk sent. Out: [`Snapshot`]s whose
+//! digests were checked. What can go wrong: bytes that do not hash to what was promised; they never become a
+//! snapshot.
+
+mod cell;
+mod digest;
+mod table;
+mod version;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::compile::{Diagnostic, Quarantined};
+
+pub use cell::{Cell, Standing, View};
+pub use digest::Digest;
+pub use table::{Table, TableError};
+pub use version::{Epoch, Sequence, TermId, Version, VersionError};
+
+/// One published state of the routes. Never changes; replicas share it behind an `Arc`.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Under which number it was published.
+    pub version: Version,
+    /// The version under which its table was read from the upstream. Orders contents across terms (design D3).
+    pub origin: Version,
+    /// When its table was read from the upstream, in milliseconds since the epoch of Unix. For people, not for
+    /// decisions.
+    pub read_at_millis: u64,
+    /// The contents, shared with every re-announcement of the same digests.
+    pub contents: Arc<Contents>,
+}
+
+/// What a snapshot holds, whatever version it is published under.
+#[derive(Clone, Debug)]
+pub struct Contents {
+    /// The main table.
+    pub table: Arc<Table>,
+    /// The tables of the zones; a zone that is not here is served the main table.
+    pub zones: BTreeMap<String, Arc<Table>>,
+    /// The resource version of each list that it was compiled from, by kind.
+    pub resource_versions: BTreeMap<String, String>,
+    /// What was left out of it.
+    pub quarantined: Vec<Quarantined>,
+    /// What was wrong with its input.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Contents {
+    /// The table for `zone`: its own, or the main one where the zone has none.
+    pub fn for_zone(&self, zone: &str) -> &Arc<Table> {
+        self.zones.get(zone).unwrap_or(&self.table)
+    }
+
+    /// Whether every table, zones too, has the digest of `other`'s.
+    pub fn same_tables(&self, other: &Self) -> bool {
+        self.table.digest() == other.table.digest()
+            && self.zones.len() == other.zones.len()
+            && self.zones.iter().all(|(zone, table)| {
+                other.zones.get(zone).is_some_and(|theirs| theirs.digest() == table.digest())
+            })
+    }
+}
+
+impl Snapshot {
+    /// The digest of the main table.
+    pub fn digest(&self) -> Digest {
+        self.contents.table.digest()
+    }
+
+    /// The same contents and origin under another version: what a new leader re-announces.
+    pub fn adopted(&self, version: Version) -> Self {
+        Self { version, ..self.clone() }
+    }
+}
