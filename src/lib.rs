@@ -14,6 +14,7 @@ pub mod compile;
 pub mod election;
 pub mod eskip;
 pub mod object;
+pub mod re2;
 pub mod snapshot;
 pub mod source;
 pub mod time;
