@@ -15,6 +15,7 @@ pub mod election;
 pub mod eskip;
 pub mod object;
 pub mod re2;
+pub mod replication;
 pub mod snapshot;
 pub mod source;
 pub mod time;
