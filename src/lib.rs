@@ -19,3 +19,4 @@ pub mod replication;
 pub mod snapshot;
 pub mod source;
 pub mod time;
+pub mod wire;

@@ -1,1 +1,3 @@
+//! The `bellwether` program.
+
 fn main() {}

@@ -1,3 +1,1 @@
 //! Replication: how one leader's snapshots become every replica's, and never an older one after a newer one.
-
-pub mod wire;

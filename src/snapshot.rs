@@ -4,6 +4,7 @@
 //! digests were checked. What can go wrong: bytes that do not hash to what was promised; they never become a
 //! snapshot.
 
+mod announcement;
 mod cell;
 mod digest;
 mod table;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use crate::compile::{Diagnostic, Quarantined};
 
+pub use announcement::{Announcement, HeaderError, TableInfo};
 pub use cell::{Cell, Standing, View};
 pub use digest::Digest;
 pub use table::{Table, TableError};
@@ -26,6 +28,8 @@ pub struct Snapshot {
     pub version: Version,
     /// The version under which its table was read from the upstream. Orders contents across terms (design D3).
     pub origin: Version,
+    /// The term that published it under its version.
+    pub term: TermId,
     /// When its table was read from the upstream, in milliseconds since the epoch of Unix. For people, not for
     /// decisions.
     pub read_at_millis: u64,
@@ -71,7 +75,28 @@ impl Snapshot {
     }
 
     /// The same contents and origin under another version: what a new leader re-announces.
-    pub fn adopted(&self, version: Version) -> Self {
-        Self { version, ..self.clone() }
+    pub fn adopted(&self, version: Version, term: TermId) -> Self {
+        Self { version, term, ..self.clone() }
+    }
+
+    /// A snapshot for tests: `eskip` read and published under `version`, without zones.
+    #[doc(hidden)]
+    pub fn for_tests(version: Version, eskip: &str) -> Self {
+        let table = Table::new(eskip.to_owned(), eskip.lines().count() as u64, 1_700_000_000);
+        let contents = Contents {
+            table: Arc::new(table),
+            zones: BTreeMap::new(),
+            resource_versions: BTreeMap::new(),
+            quarantined: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        let term = TermId(u128::from(version.epoch.0));
+        Self {
+            version,
+            origin: version,
+            term,
+            read_at_millis: 1_700_000_000_000,
+            contents: Arc::new(contents),
+        }
     }
 }

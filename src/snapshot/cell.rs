@@ -78,24 +78,15 @@ impl Cell {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use super::*;
-    use crate::snapshot::{Contents, Epoch, Table};
+    use crate::snapshot::Epoch;
 
     const NOW: Moment = Moment::from_nanos(10_000_000_000);
 
     fn view(active: Version, known: Version, standing: Standing) -> View {
-        let contents = Contents {
-            table: Arc::new(Table::new("a: * -> <shunt>", 1, 0)),
-            zones: BTreeMap::new(),
-            resource_versions: BTreeMap::new(),
-            quarantined: Vec::new(),
-            diagnostics: Vec::new(),
-        };
-        let snapshot =
-            Snapshot { version: active, origin: active, read_at_millis: 0, contents: Arc::new(contents) };
+        let snapshot = Snapshot::for_tests(active, "a: * -> <shunt>");
         View { active: Some(Arc::new(snapshot)), known, standing }
     }
 

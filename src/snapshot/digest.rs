@@ -20,6 +20,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// The digest that `bytes` from the wire are; `None` where they are not 32.
+    pub fn from_wire(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// Its 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

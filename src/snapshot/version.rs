@@ -69,6 +69,13 @@ impl FromStr for Version {
     }
 }
 
+impl TermId {
+    /// The term that `bytes` from the wire name; `None` where they are not 16.
+    pub fn from_wire(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(|bytes| Self(u128::from_be_bytes(bytes)))
+    }
+}
+
 impl fmt::Display for TermId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
