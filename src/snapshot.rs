@@ -7,6 +7,7 @@
 mod announcement;
 mod cell;
 mod digest;
+pub mod disk;
 mod table;
 mod version;
 
