@@ -1,12 +1,16 @@
 //! Objects to a table: pure, deterministic, no clock, no network.
 
+mod diagnostics;
 mod settings;
+mod sourced;
 
 use std::collections::BTreeMap;
 
 use crate::object::Objects;
 
+pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
 pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};
+pub use sourced::SourcedRoute;
 
 /// What a compilation gives.
 #[derive(Clone, Debug, Default)]
@@ -28,28 +32,6 @@ pub struct Text {
     pub eskip: String,
     /// How many routes it has.
     pub count: usize,
-}
-
-/// The object that something was found in.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ObjectRef {
-    /// `Ingress`, `RouteGroup`, …
-    pub kind: String,
-    /// Its namespace.
-    pub namespace: String,
-    /// Its name.
-    pub name: String,
-}
-
-/// Something wrong with an object, that the rest of the table does not suffer from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Diagnostic {
-    /// Where, if it is one object's.
-    pub object: Option<ObjectRef>,
-    /// What is wrong: one sentence fragment.
-    pub reason: String,
-    /// How to mend it; empty where the reason says it.
-    pub hint: String,
 }
 
 /// A route that is left out of the table, because no Skipper could parse the table with it.

@@ -1,12 +1,116 @@
 //! The upstream's objects, as the compiler reads them: only the fields used, decoded leniently.
+//!
+//! In: JSON values, one per object, or `List`s of them. Out: [`Objects`], sorted into kinds. What can go wrong: an
+//! object of the wrong shape; it alone is left out, and a [`Diagnostic`] says which and why.
+
+mod decode;
+mod endpoint_slice;
+mod endpoints;
+mod ingress;
+mod kind;
+mod metadata;
+mod route_group;
+mod service;
 
 use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::compile::{Diagnostic, ObjectRef};
+
+use decode::{Decode, Fields};
+
+pub use decode::DecodeError;
+pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
+pub use endpoints::{EndpointPort, Endpoints, Subset};
+pub use ingress::{Ingress, IngressBackend, IngressSpec, PathRule, PortRef, Rule};
+pub use kind::Kind;
+pub use metadata::Metadata;
+pub use route_group::{BackendReference, RouteGroup, RouteGroupBackend, RouteGroupSpec, RouteSpec};
+pub use service::{Service, ServicePort, ServiceSpec, TargetPort};
 
 /// One consistent input of a compilation: everything that one poll read.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
+    /// Ingresses of every class, as the upstream lists them.
+    pub ingresses: Vec<Ingress>,
+    /// RouteGroups of every class, as the upstream lists them.
+    pub route_groups: Vec<RouteGroup>,
+    /// Services.
+    pub services: Vec<Service>,
+    /// Endpoints; read only where EndpointSlices are not used.
+    pub endpoints: Vec<Endpoints>,
+    /// EndpointSlices. Their order matters, as it does for the peer: the ports of a service's last slice count.
+    pub endpoint_slices: Vec<EndpointSlice>,
     /// `<service>.<namespace>` to the text of its default filters (`-default-filters-dir`).
     pub default_filters: BTreeMap<String, String>,
     /// The resource version of each list that was read, by kind (`Ingress`, `RouteGroup`, …).
     pub resource_versions: BTreeMap<String, String>,
 }
+
+impl Objects {
+    /// Sorts `values` into kinds. Lists are expanded, kinds that the compiler does not read are ignored, and an object
+    /// of the wrong shape becomes a diagnostic.
+    pub fn from_values(values: impl IntoIterator<Item = Value>) -> (Self, Vec<Diagnostic>) {
+        let mut objects = Self::default();
+        let diagnostics = values.into_iter().flat_map(|value| objects.add(&value)).collect();
+        (objects, diagnostics)
+    }
+
+    /// Adds one object, or each item of a list, by what it says of its own kind. Returns what was wrong.
+    pub fn add(&mut self, value: &Value) -> Vec<Diagnostic> {
+        let name = value["kind"].as_str().unwrap_or_default();
+        match (Kind::of(value), name.strip_suffix("List"), value["items"].as_array()) {
+            (Some(kind), _, _) => self.add_as(kind, value).err().into_iter().collect(),
+            (None, Some(item_kind), Some(items)) => {
+                items.iter().flat_map(|item| self.add_item(item, item_kind)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Adds an item of a list. The API server leaves the kind out of the items; the list's name tells it.
+    fn add_item(&mut self, item: &Value, item_kind: &str) -> Vec<Diagnostic> {
+        match Kind::named(item_kind) {
+            Some(kind) if item["kind"].is_null() => self.add_as(kind, item).err().into_iter().collect(),
+            _ => self.add(item),
+        }
+    }
+
+    /// Adds one object of a known kind, whatever it says of itself: what a list call of that kind answered.
+    ///
+    /// # Errors
+    ///
+    /// Where the object has another shape than its kind wants: it is left out, the diagnostic says which and why.
+    pub fn add_as(&mut self, kind: Kind, value: &Value) -> Result<(), Diagnostic> {
+        let added = match kind {
+            Kind::Ingress => decode_into(&mut self.ingresses, value),
+            Kind::RouteGroup => decode_into(&mut self.route_groups, value),
+            Kind::Service => decode_into(&mut self.services, value),
+            Kind::Endpoints => decode_into(&mut self.endpoints, value),
+            Kind::EndpointSlice => decode_into(&mut self.endpoint_slices, value),
+        };
+        added.map_err(|error| misshapen(kind, value, &error))
+    }
+}
+
+fn decode_into<T: Decode>(list: &mut Vec<T>, value: &Value) -> Result<(), DecodeError> {
+    list.push(T::decode(&Fields::of(value)?)?);
+    Ok(())
+}
+
+fn misshapen(kind: Kind, value: &Value, error: &DecodeError) -> Diagnostic {
+    let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
+    Diagnostic {
+        object: Some(ObjectRef {
+            kind: kind.name().to_owned(),
+            namespace: text("namespace"),
+            name: text("name"),
+        }),
+        reason: error.to_string(),
+        hint: "the object is left out until this field has the type that its kind wants".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

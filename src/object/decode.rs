@@ -1,0 +1,157 @@
+//! Decoding with the leniency of the peer's language: names of fields in any case, null is absent, absent is zero,
+//! unknown fields are ignored. Unlike there, a wrong type is the error of one object and not of the whole list.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde_json::{Map, Value};
+
+/// A field of another type than its kind wants.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct DecodeError {
+    path: String,
+    problem: String,
+}
+
+/// What can be read from the fields of a JSON object.
+pub(super) trait Decode: Sized {
+    fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError>;
+}
+
+/// The fields of one JSON object.
+pub(super) struct Fields<'a>(Option<&'a Map<String, Value>>);
+
+impl<'a> Fields<'a> {
+    /// The fields of `value`; null has none.
+    pub(super) fn of(value: &'a Value) -> Result<Self, DecodeError> {
+        match value {
+            Value::Null => Ok(Self(None)),
+            Value::Object(map) => Ok(Self(Some(map))),
+            other => Err(DecodeError::unexpected("an object", other)),
+        }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        let map = self.0?;
+        let folded = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+        map.get(name).or_else(folded).filter(|value| !value.is_null())
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        read: impl FnOnce(&'a Value) -> Result<T, DecodeError>,
+    ) -> Result<Option<T>, DecodeError> {
+        self.get(name).map(|value| read(value).map_err(|error| error.within(name))).transpose()
+    }
+
+    /// The value itself, for a field of several types.
+    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+        self.get(name)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<String, DecodeError> {
+        Ok(self.read(name, text)?.unwrap_or_default())
+    }
+
+    pub(super) fn integer(&self, name: &str) -> Result<i64, DecodeError> {
+        Ok(self.read(name, integer)?.unwrap_or_default())
+    }
+
+    pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, DecodeError> {
+        self.read(name, |value| {
+            value.as_bool().ok_or_else(|| DecodeError::unexpected("true or false", value))
+        })
+    }
+
+    pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, DecodeError> {
+        Ok(self.read(name, |value| elements(value, text_or_empty))?.unwrap_or_default())
+    }
+
+    pub(super) fn texts_by_name(&self, name: &str) -> Result<BTreeMap<String, String>, DecodeError> {
+        let entries = self.read(name, |value| {
+            let fields = Fields::of(value)?;
+            let entry = |(key, value): (&String, &Value)| {
+                Ok((key.clone(), text_or_empty(value).map_err(|error| error.within(key))?))
+            };
+            fields.0.into_iter().flatten().map(entry).collect()
+        })?;
+        Ok(entries.unwrap_or_default())
+    }
+
+    pub(super) fn object<T: Decode>(&self, name: &str) -> Result<Option<T>, DecodeError> {
+        self.read(name, |value| T::decode(&Fields::of(value)?))
+    }
+
+    /// The objects of a list; an absent list is none, a null in it is an error.
+    pub(super) fn list<T: Decode>(&self, name: &str) -> Result<Vec<T>, DecodeError> {
+        Ok(self.list_if_present(name)?.unwrap_or_default())
+    }
+
+    /// The same for those who tell an absent list from an empty one.
+    pub(super) fn list_if_present<T: Decode>(&self, name: &str) -> Result<Option<Vec<T>>, DecodeError> {
+        self.read(name, |value| {
+            elements(value, |element| match element {
+                Value::Null => Err(DecodeError::unexpected("an object", element)),
+                element => T::decode(&Fields::of(element)?),
+            })
+        })
+    }
+
+    /// The same for a list whose nulls are judged later.
+    pub(super) fn list_with_nulls<T: Decode>(&self, name: &str) -> Result<Vec<Option<T>>, DecodeError> {
+        let objects = self.read(name, |value| {
+            elements(value, |element| match element {
+                Value::Null => Ok(None),
+                element => T::decode(&Fields::of(element)?).map(Some),
+            })
+        })?;
+        Ok(objects.unwrap_or_default())
+    }
+}
+
+impl DecodeError {
+    pub(super) fn unexpected(wanted: &str, found: &Value) -> Self {
+        Self {
+            path: String::new(),
+            problem: format!("{wanted} was expected, {} was found", described(found)),
+        }
+    }
+
+    pub(super) fn within(self, parent: impl Display) -> Self {
+        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        Self { path: format!("{parent}{dot}{}", self.path), ..self }
+    }
+}
+
+fn text(value: &Value) -> Result<String, DecodeError> {
+    value.as_str().map(str::to_owned).ok_or_else(|| DecodeError::unexpected("a string", value))
+}
+
+fn text_or_empty(value: &Value) -> Result<String, DecodeError> {
+    if value.is_null() { Ok(String::new()) } else { text(value) }
+}
+
+pub(super) fn integer(value: &Value) -> Result<i64, DecodeError> {
+    value.as_i64().ok_or_else(|| DecodeError::unexpected("an integer", value))
+}
+
+fn elements<'a, T>(
+    value: &'a Value,
+    mut read: impl FnMut(&'a Value) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
+    let list = value.as_array().ok_or_else(|| DecodeError::unexpected("a list", value))?;
+    let indexed = list.iter().enumerate();
+    indexed.map(|(i, element)| read(element).map_err(|error| error.within(format_args!("[{i}]")))).collect()
+}
+
+fn described(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(_) => "a string".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}

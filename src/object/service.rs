@@ -1,0 +1,97 @@
+//! Service v1, as far as it is used
+//! (<https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/>).
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::decode::{Decode, DecodeError, Fields, integer};
+use super::metadata::Metadata;
+
+/// A Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    /// What it says of itself.
+    pub metadata: Metadata,
+    /// What it wants.
+    pub spec: Option<ServiceSpec>,
+}
+
+/// What a Service wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServiceSpec {
+    /// `ClusterIP`, `ExternalName`, …
+    pub service_type: String,
+    /// The name that an `ExternalName` service stands for.
+    pub external_name: String,
+    /// The ports, in their order.
+    pub ports: Vec<ServicePort>,
+}
+
+/// A port of a Service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServicePort {
+    /// The name; empty where it has none.
+    pub name: String,
+    /// The number that clients of the service use.
+    pub port: i64,
+    /// The port of the pods. The API server always fills it in.
+    pub target_port: Option<TargetPort>,
+}
+
+/// A port of the pods, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetPort {
+    /// The name of a container's port.
+    Name(String),
+    /// The number.
+    Number(i64),
+}
+
+impl TargetPort {
+    /// The number, where it is one.
+    pub fn number(&self) -> Option<i64> {
+        match self {
+            Self::Name(_) => None,
+            Self::Number(number) => Some(*number),
+        }
+    }
+}
+
+impl fmt::Display for TargetPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl Decode for Service {
+    fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
+        Ok(Self { metadata: fields.object("metadata")?.unwrap_or_default(), spec: fields.object("spec")? })
+    }
+}
+
+impl Decode for ServiceSpec {
+    fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            service_type: fields.text("type")?,
+            external_name: fields.text("externalName")?,
+            ports: fields.list("ports")?,
+        })
+    }
+}
+
+impl Decode for ServicePort {
+    fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
+        let target_port = match fields.value("targetPort") {
+            None => None,
+            Some(Value::String(name)) => Some(TargetPort::Name(name.clone())),
+            Some(value) => {
+                Some(TargetPort::Number(integer(value).map_err(|error| error.within("targetPort"))?))
+            }
+        };
+        Ok(Self { name: fields.text("name")?, port: fields.integer("port")?, target_port })
+    }
+}
