@@ -1,5 +1,6 @@
 //! Objects to a table: pure, deterministic, no clock, no network.
 
+mod cluster;
 mod diagnostics;
 mod settings;
 mod sourced;

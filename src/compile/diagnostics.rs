@@ -1,5 +1,7 @@
 //! What the compiler says about its input.
 
+use crate::object::Metadata;
+
 /// The object that something was found in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectRef {
@@ -9,6 +11,13 @@ pub struct ObjectRef {
     pub namespace: String,
     /// Its name.
     pub name: String,
+}
+
+impl ObjectRef {
+    /// The object of that kind that says `metadata` of itself.
+    pub fn new(kind: &str, metadata: &Metadata) -> Self {
+        Self { kind: kind.to_owned(), namespace: metadata.namespace.clone(), name: metadata.name.clone() }
+    }
 }
 
 /// Something wrong with an object, that the rest of the table does not suffer from.

@@ -1,0 +1,178 @@
+//! The objects by name: what an Ingress or a RouteGroup looks up.
+//!
+//! In: everything that was read. Out: services, and the endpoints behind their ports, found in constant time. What
+//! can go wrong: a service without a spec is left out, with a diagnostic; what is not there is not found.
+
+mod slices;
+mod targets;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::eskip::Endpoint;
+use crate::object::{Endpoints, Metadata, Objects, ServicePort, ServiceSpec, TargetPort};
+
+use super::{Diagnostics, ObjectRef, Settings};
+
+use slices::Slices;
+
+/// A namespace and a name.
+type Id<'a> = (&'a str, &'a str);
+
+/// A zone counts on its own only with as many endpoints as this; with fewer, all zones serve.
+pub const MIN_ENDPOINTS_BY_ZONE: usize = 3;
+
+/// All objects that routes refer to.
+#[derive(Debug)]
+pub struct Cluster<'a> {
+    services: HashMap<Id<'a>, &'a ServiceSpec>,
+    addresses: Addresses<'a>,
+    found: RefCell<HashMap<CacheKey, Rc<[Endpoint]>>>,
+}
+
+/// The two ways in which Kubernetes tells the addresses of a service.
+#[derive(Debug)]
+enum Addresses<'a> {
+    Endpoints(HashMap<Id<'a>, &'a Endpoints>),
+    Slices(HashMap<Id<'a>, Slices<'a>>),
+}
+
+/// The scheme of a backend's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scheme<'a> {
+    /// The scheme, as `http`.
+    pub name: &'a str,
+    /// Whether an annotation asks for it; if not, a port's `appProtocol` may say otherwise.
+    pub annotated: bool,
+}
+
+/// What the peer takes for the same lookup within one load. Three of its flaws are in here, and they change bytes: the
+/// names of service ports do not count, RouteGroups do not tell schemes apart, and an Ingress whose scheme is `TCP`
+/// finds what a RouteGroup left.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct CacheKey {
+    namespace: String,
+    service: String,
+    target_port: String,
+    protocol: String,
+}
+
+impl<'a> Cluster<'a> {
+    /// Indexes `objects`.
+    pub fn new(objects: &'a Objects, settings: &Settings, diagnostics: &mut Diagnostics) -> Self {
+        let mut services = HashMap::with_capacity(objects.services.len());
+        for service in &objects.services {
+            match &service.spec {
+                Some(spec) if !service.metadata.name.is_empty() => {
+                    services.insert(id(&service.metadata), spec);
+                }
+                _ => diagnostics.add(
+                    &ObjectRef::new("Service", &service.metadata),
+                    "a service without a name or a spec",
+                    "its routes answer as if it did not exist",
+                ),
+            }
+        }
+        let addresses = if settings.endpoint_slices {
+            Addresses::Slices(slices::by_service(&objects.endpoint_slices))
+        } else {
+            let named = objects.endpoints.iter().map(|endpoints| (id(&endpoints.metadata), endpoints));
+            Addresses::Endpoints(named.collect())
+        };
+        Self { services, addresses, found: RefCell::default() }
+    }
+
+    /// The service of that name. The namespace is not defaulted: who looks up decides.
+    pub fn service(&self, namespace: &str, name: &str) -> Option<&'a ServiceSpec> {
+        self.services.get(&(namespace, name)).copied()
+    }
+
+    /// The endpoints behind a port of a service, as an Ingress sees them, sorted by address. With EndpointSlices they
+    /// carry their zones, and are narrowed to `zone` if that is not empty and has enough of them.
+    pub fn endpoints_of_port(
+        &self,
+        (namespace, service): Id<'_>,
+        scheme: Scheme<'_>,
+        port: &ServicePort,
+        zone: &str,
+    ) -> Rc<[Endpoint]> {
+        let by_slices = matches!(self.addresses, Addresses::Slices(_));
+        let key = CacheKey {
+            namespace: namespace.to_owned(),
+            service: service.to_owned(),
+            target_port: port.target_port.as_ref().map(TargetPort::to_string).unwrap_or_default(),
+            protocol: if by_slices && !scheme.annotated { String::new() } else { scheme.name.to_owned() },
+        };
+        let all = self.cached(key, || match &self.addresses {
+            Addresses::Endpoints(known) => {
+                Some(targets::of_service_port(known.get(&(namespace, service))?, scheme.name, port))
+            }
+            Addresses::Slices(known) => Some(known.get(&(namespace, service))?.of_service_port(scheme, port)),
+        });
+        in_zone(all, zone)
+    }
+
+    /// The endpoints behind a target port of a service, as a RouteGroup sees them, sorted by address; zones as above.
+    pub fn endpoints_of_target(
+        &self,
+        (namespace, service): Id<'_>,
+        scheme: Scheme<'_>,
+        target: &TargetPort,
+        zone: &str,
+    ) -> Rc<[Endpoint]> {
+        let key = CacheKey {
+            namespace: namespace.to_owned(),
+            service: service.to_owned(),
+            target_port: target.to_string(),
+            protocol: "TCP".to_owned(),
+        };
+        let all = self.cached(key, || match &self.addresses {
+            Addresses::Endpoints(known) => {
+                Some(targets::of_target_port(known.get(&(namespace, service))?, scheme.name, target))
+            }
+            Addresses::Slices(known) => {
+                Some(known.get(&(namespace, service))?.of_target_port(scheme, target))
+            }
+        });
+        in_zone(all, zone)
+    }
+
+    fn cached(&self, key: CacheKey, find: impl FnOnce() -> Option<Vec<Endpoint>>) -> Rc<[Endpoint]> {
+        let mut found = self.found.borrow_mut();
+        let entry = found.entry(key).or_insert_with(|| {
+            let mut endpoints = find().unwrap_or_default();
+            endpoints.sort_by(|a, b| a.address.cmp(&b.address));
+            endpoints.into()
+        });
+        Rc::clone(entry)
+    }
+}
+
+impl<'a> Scheme<'a> {
+    /// What the annotation of an Ingress or a RouteGroup asks for, or `http`.
+    pub fn of(metadata: &'a Metadata) -> Self {
+        let annotation = metadata.annotation("zalando.org/skipper-backend-protocol");
+        Self { name: annotation.unwrap_or("http"), annotated: annotation.is_some() }
+    }
+}
+
+fn id(metadata: &Metadata) -> Id<'_> {
+    (metadata.namespace_or_default(), &metadata.name)
+}
+
+fn in_zone(all: Rc<[Endpoint]>, zone: &str) -> Rc<[Endpoint]> {
+    if zone.is_empty() {
+        return all;
+    }
+    let zonal: Rc<[Endpoint]> = all.iter().filter(|endpoint| endpoint.zone == zone).cloned().collect();
+    if zonal.len() >= MIN_ENDPOINTS_BY_ZONE { zonal } else { all }
+}
+
+/// The address of a port; an IPv6 address gets brackets.
+fn address(scheme: &str, ip: &str, port: i64) -> String {
+    if ip.contains(':') { format!("{scheme}://[{ip}]:{port}") } else { format!("{scheme}://{ip}:{port}") }
+}
+
+#[cfg(test)]
+mod tests;
