@@ -1,1 +1,7 @@
 //! Replication: how one leader's snapshots become every replica's, and never an older one after a newer one.
+//!
+//! [`core`] decides, without I/O and without a clock of its own; [`hub`] holds it for the process and keeps the
+//! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
+//! before a new term's first announcement.
+
+pub mod core;

@@ -59,6 +59,17 @@ impl Contents {
         self.zones.get(zone).unwrap_or(&self.table)
     }
 
+    /// The same contents, where each table that is in `before` byte for byte keeps its moment of change.
+    pub fn unchanged_since(self, before: &Self) -> Self {
+        let keep =
+            |old: &Arc<Table>, new: Arc<Table>| if old.digest() == new.digest() { old.clone() } else { new };
+        let zones = self.zones.into_iter().map(|(zone, table)| {
+            let table = keep(before.for_zone(&zone), table);
+            (zone, table)
+        });
+        Self { zones: zones.collect(), table: keep(&before.table, self.table), ..self }
+    }
+
     /// Whether every table, zones too, has the digest of `other`'s.
     pub fn same_tables(&self, other: &Self) -> bool {
         self.table.digest() == other.table.digest()

@@ -1,0 +1,113 @@
+//! What one replica knows and may do, as a pure state machine: every rule of publication is here (design D3, D4).
+//!
+//! In: what was heard, acknowledged, pinged, granted and read, each with the moment. Out: what to answer, what to
+//! send, what became active, and the [`View`] that requests read. Nothing here waits or fails; what must not be
+//! accepted is refused with a reason.
+
+mod fence;
+mod follow;
+mod lead;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use fence::{Fence, Refusal};
+pub use lead::{Draft, Outlook, Pong, Progress, Published, StreamId};
+
+use crate::snapshot::{Announcement, Epoch, Snapshot, Standing, TermId, Version, View};
+use crate::time::Moment;
+
+/// The longest grant. Whoever stops answering is waited for this long, once.
+pub const GRANT: Duration = Duration::from_secs(1);
+
+/// How long an announcement is given to be staged everywhere before acknowledged announcements are enough.
+pub const STAGE_WAIT: Duration = Duration::from_millis(250);
+
+/// One replica's state.
+#[derive(Debug, Default)]
+pub struct Replica {
+    fence: Fence,
+    active: Option<Arc<Snapshot>>,
+    staged: Option<Arc<Snapshot>>,
+    announced: Option<Announcement>,
+    touch: Option<Touch>,
+    leading: Option<lead::Leading>,
+}
+
+/// The last grant of the leader that this replica follows.
+#[derive(Clone, Copy, Debug)]
+struct Touch {
+    until: Moment,
+    leader_current: bool,
+}
+
+impl Replica {
+    /// A replica that starts from what its disk holds.
+    pub fn new(last_known_good: Option<Snapshot>) -> Self {
+        let mut replica = Self::default();
+        if let Some(snapshot) = last_known_good {
+            // A fresh fence admits anything.
+            let _ = replica.fence.admit(snapshot.version.epoch, Some(snapshot.term));
+            replica.active = Some(Arc::new(snapshot));
+        }
+        replica
+    }
+
+    /// What is served.
+    pub const fn active(&self) -> Option<&Arc<Snapshot>> {
+        self.active.as_ref()
+    }
+
+    /// The highest epoch that this replica has seen.
+    pub const fn fence(&self) -> Epoch {
+        self.fence.epoch()
+    }
+
+    /// The newest version that this process knows of: active, staged, announced, or being published by itself.
+    pub fn known(&self) -> Version {
+        let published = self.leading.as_ref().and_then(|leading| leading.under_way());
+        let versions = [
+            self.active.as_ref().map(|it| it.version),
+            self.staged.as_ref().map(|it| it.version),
+            self.announced.as_ref().map(|it| it.version),
+            published.map(|it| it.version),
+        ];
+        versions.into_iter().flatten().max().unwrap_or_default()
+    }
+
+    /// The state that requests read.
+    pub fn view(&self) -> View {
+        let standing = match (&self.leading, self.touch) {
+            (Some(leading), _) => leading.standing(),
+            (None, Some(Touch { until, leader_current })) => Standing::InTouch { until, leader_current },
+            (None, None) => Standing::Alone,
+        };
+        View { active: self.active.clone(), known: self.known(), standing }
+    }
+
+    /// An epoch was seen: on the Lease, in a greeting, in a question. A newer one raises the fence, ends what was
+    /// granted under an older one, and ends an own older term.
+    ///
+    /// # Errors
+    ///
+    /// Where a newer epoch, or another term of this epoch, was seen before.
+    pub fn see(&mut self, epoch: Epoch, term: Option<TermId>) -> Result<(), Refusal> {
+        if self.fence.admit(epoch, term)? {
+            self.touch = None;
+            if self.leading.as_ref().is_some_and(|leading| leading.epoch() < epoch) {
+                self.leading = None;
+            }
+        }
+        Ok(())
+    }
+
+    fn activate_now(&mut self, snapshot: Arc<Snapshot>) {
+        let version = snapshot.version;
+        self.active = Some(snapshot);
+        self.staged.take_if(|staged| staged.version <= version);
+        self.announced.take_if(|announced| announced.version <= version);
+    }
+}

@@ -1,0 +1,92 @@
+//! The follower's half: hear, stage, activate on the leader's word, and be in touch.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Refusal, Replica, Touch};
+use crate::snapshot::{Announcement, Epoch, Snapshot, Version};
+use crate::time::Moment;
+
+impl Replica {
+    /// A leader announces a snapshot. To be acknowledged at once; what follows is to stage it.
+    ///
+    /// # Errors
+    ///
+    /// Where its term is over, or something newer is active.
+    pub fn hear(&mut self, announcement: Announcement) -> Result<(), Refusal> {
+        self.see(announcement.version.epoch, Some(announcement.term))?;
+        let active = self.active.as_ref().map(|it| it.version).unwrap_or_default();
+        if active > announcement.version {
+            return Err(Refusal::NotNewer(active));
+        }
+        if announcement.version > self.known() {
+            self.announced = Some(announcement);
+        }
+        Ok(())
+    }
+
+    /// The announced snapshot that is neither staged nor active yet, if there is one.
+    pub fn to_stage(&self) -> Option<&Announcement> {
+        let staged = self.staged.as_ref().map(|it| it.version).unwrap_or_default();
+        self.announced.as_ref().filter(|announced| announced.version > staged)
+    }
+
+    /// The snapshots that a transfer can take tables from.
+    pub fn held(&self) -> Vec<Arc<Snapshot>> {
+        self.active.iter().chain(&self.staged).cloned().collect()
+    }
+
+    /// Everything of an announced snapshot is there and verified.
+    ///
+    /// # Errors
+    ///
+    /// Where its term is over, or it would be a step back from what is active.
+    pub fn stage(&mut self, snapshot: Snapshot) -> Result<(), Refusal> {
+        self.see(snapshot.version.epoch, Some(snapshot.term))?;
+        self.newer_than_active(&snapshot)?;
+        if self.staged.as_ref().is_none_or(|staged| staged.version < snapshot.version) {
+            self.staged = Some(Arc::new(snapshot));
+        }
+        Ok(())
+    }
+
+    /// The leader's word that `version` is active.
+    ///
+    /// # Errors
+    ///
+    /// Where it was never staged, its term is over, or it would be a step back.
+    pub fn activate(&mut self, version: Version) -> Result<Arc<Snapshot>, Refusal> {
+        let staged =
+            self.staged.clone().filter(|staged| staged.version == version).ok_or(Refusal::NotStaged)?;
+        self.see(version.epoch, Some(staged.term))?;
+        self.newer_than_active(&staged)?;
+        self.activate_now(staged.clone());
+        Ok(staged)
+    }
+
+    /// The leader of `epoch` answered the ping that was sent at `sent_at`. It counts from the sending, so that the
+    /// way there and back only shortens it.
+    pub fn answered(&mut self, epoch: Epoch, sent_at: Moment, grant: Duration, leader_current: bool) {
+        if epoch < self.fence.epoch() || self.leading.is_some() {
+            return;
+        }
+        if grant.is_zero() {
+            // Not the newest here: an older grant runs out by itself, but moves nobody any more.
+            if let Some(touch) = &mut self.touch {
+                touch.leader_current = false;
+            }
+            return;
+        }
+        let until = sent_at + grant.min(super::GRANT);
+        let until = self.touch.map_or(until, |touch| touch.until.max(until));
+        self.touch = Some(Touch { until, leader_current });
+    }
+
+    fn newer_than_active(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
+        match &self.active {
+            Some(active) if active.version >= snapshot.version => Err(Refusal::NotNewer(active.version)),
+            Some(active) if active.origin > snapshot.origin => Err(Refusal::OlderOrigin(active.origin)),
+            _ => Ok(()),
+        }
+    }
+}
