@@ -1,9 +1,17 @@
 //! Where objects come from: the Kubernetes API, or a folder of manifests.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Duration;
 
 use crate::compile::Diagnostic;
 use crate::object::Objects;
+
+mod default_filters;
+pub mod manifests;
+pub mod versions;
+
+pub use manifests::{ManifestError, Manifests};
 
 /// One of the two ports of the program: reads a whole, consistent set of objects.
 pub trait ObjectSource: Send + 'static {
@@ -13,6 +21,12 @@ pub trait ObjectSource: Send + 'static {
     ///
     /// Where any part could not be read; what was published stays.
     fn read(&mut self) -> impl Future<Output = Result<Reading, SourceError>> + Send;
+
+    /// Lists older than these resource versions, by kind, do not count: a new leader hands over those of the
+    /// snapshot that it inherits (design D6). For sources that have such versions.
+    fn raise_floor(&mut self, versions: &BTreeMap<String, String>) {
+        let _ = versions;
+    }
 }
 
 /// What one poll read.
@@ -22,10 +36,13 @@ pub struct Reading {
     pub objects: Objects,
     /// What could not be read although the rest could: a manifest that does not parse, with file and line.
     pub diagnostics: Vec<Diagnostic>,
+    /// The resource versions stayed below the last ones for so long that the store must have been restored from a
+    /// backup; they were accepted, and an operator should know (the event `restored-store`).
+    pub restored_store: bool,
 }
 
 /// Why a poll changed nothing.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("{what}: {cause}")]
 pub struct SourceError {
     /// What was being read, as `list ingresses`.
@@ -34,4 +51,13 @@ pub struct SourceError {
     pub cause: String,
     /// A short word for the label of a metric: `timeout`, `403`, `decode`, …
     pub code: String,
+    /// How long the upstream asks to be left alone (`Retry-After`).
+    pub retry_after: Option<Duration>,
+}
+
+impl SourceError {
+    /// An error without a wish of the upstream.
+    pub fn new(what: impl Into<String>, cause: impl Into<String>, code: impl Into<String>) -> Self {
+        Self { what: what.into(), cause: cause.into(), code: code.into(), retry_after: None }
+    }
 }
