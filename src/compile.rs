@@ -1,13 +1,20 @@
 //! Objects to a table: pure, deterministic, no clock, no network.
 
+mod algorithm;
+mod annotations;
 mod cluster;
+mod context;
 mod diagnostics;
+mod hosts;
 mod settings;
 mod sourced;
+mod traffic;
 
 use std::collections::BTreeMap;
 
 use crate::object::Objects;
+
+use context::Context;
 
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
 pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};

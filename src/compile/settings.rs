@@ -130,6 +130,17 @@ pub struct Rewrite {
     pub replacement: String,
 }
 
+impl Settings {
+    /// The domain of the deprecated east-west routes, without dots around it.
+    pub fn trimmed_east_west_domain(&self) -> &str {
+        if self.east_west_domain.is_empty() {
+            "skipper.cluster.local"
+        } else {
+            self.east_west_domain.trim_matches('.')
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -1,0 +1,58 @@
+//! What every conversion of an object may ask: the settings, ready for use, and the cluster.
+
+use crate::object::Objects;
+use crate::re2::Regexp;
+
+use super::cluster::Cluster;
+use super::{Diagnostics, Settings};
+
+/// What is the same for all objects of one compilation.
+#[derive(Debug)]
+pub(super) struct Context<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) cluster: Cluster<'a>,
+    /// Which classes of Ingresses are ours.
+    pub(super) ingress_class: Regexp,
+    /// Which classes of RouteGroups are ours.
+    pub(super) route_group_class: Regexp,
+    /// None where every external name is allowed.
+    allowed_names: Option<Vec<Regexp>>,
+}
+
+/// The class that both kinds have where the settings name none.
+const DEFAULT_CLASS: &str = "skipper";
+
+impl<'a> Context<'a> {
+    /// Makes `settings` ready, and indexes `objects`.
+    pub(super) fn new(objects: &'a Objects, settings: &'a Settings, diagnostics: &mut Diagnostics) -> Self {
+        let names = settings.allowed_external_names.iter();
+        let allowed_names = settings
+            .only_allowed_external_names
+            .then(|| names.filter_map(|pattern| regexp(pattern, diagnostics)).collect());
+        Self {
+            settings,
+            cluster: Cluster::new(objects, settings, diagnostics),
+            ingress_class: class(&settings.ingress_class, diagnostics),
+            route_group_class: class(&settings.route_group_class, diagnostics),
+            allowed_names,
+        }
+    }
+
+    /// Whether routes may lead to the external `name`.
+    pub(super) fn allows_name(&self, name: &str) -> bool {
+        self.allowed_names.as_ref().is_none_or(|allowed| allowed.iter().any(|pattern| pattern.is_match(name)))
+    }
+}
+
+fn class(pattern: &str, diagnostics: &mut Diagnostics) -> Regexp {
+    let pattern = if pattern.is_empty() { DEFAULT_CLASS } else { pattern };
+    regexp(pattern, diagnostics)
+        .unwrap_or_else(|| Regexp::new(DEFAULT_CLASS).expect("letters are a regular expression"))
+}
+
+/// The command line refuses what is no regular expression; whoever makes settings otherwise is told.
+fn regexp(pattern: &str, diagnostics: &mut Diagnostics) -> Option<Regexp> {
+    Regexp::new(pattern)
+        .map_err(|error| diagnostics.add_general(error.to_string(), "this setting is ignored"))
+        .ok()
+}
