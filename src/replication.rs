@@ -4,4 +4,12 @@
 //! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
 //! before a new term's first announcement.
 
+pub mod catch_up;
 pub mod core;
+pub mod follower;
+pub mod hub;
+pub mod metrics;
+pub mod peer;
+pub mod service;
+mod session;
+pub mod transfer;

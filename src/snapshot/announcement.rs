@@ -139,7 +139,7 @@ impl Announcement {
         wire::Header {
             version: Some(self.version.into()),
             origin: Some(self.origin.into()),
-            term: Bytes::copy_from_slice(&self.term.0.to_be_bytes()),
+            term: self.term.to_wire(),
             read_at_millis: self.read_at_millis,
             tables: self.tables.iter().map(TableInfo::encode).collect(),
             resource_versions: self.resource_versions.clone().into_iter().collect(),
@@ -207,7 +207,7 @@ impl TableInfo {
     fn encode(&self) -> wire::Table {
         wire::Table {
             zone: self.zone.clone(),
-            digest: Bytes::copy_from_slice(self.digest.as_bytes()),
+            digest: self.digest.to_wire(),
             plain_bytes: self.plain_bytes,
             gzip_bytes: self.gzip_bytes,
             routes: self.routes,

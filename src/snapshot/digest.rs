@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
 /// The SHA-256 of a table's plain bytes.
@@ -23,6 +24,11 @@ impl Digest {
     /// The digest that `bytes` from the wire are; `None` where they are not 32.
     pub fn from_wire(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+
+    /// As it travels.
+    pub fn to_wire(self) -> Bytes {
+        Bytes::copy_from_slice(&self.0)
     }
 
     /// Its 32 bytes.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+
 /// The fencing token of one term of leadership. Grows with every acquisition of the Lease.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);
@@ -70,6 +72,11 @@ impl FromStr for Version {
 }
 
 impl TermId {
+    /// As it travels: 16 bytes, the most significant first.
+    pub fn to_wire(self) -> Bytes {
+        Bytes::copy_from_slice(&self.0.to_be_bytes())
+    }
+
     /// The term that `bytes` from the wire name; `None` where they are not 16.
     pub fn from_wire(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(|bytes| Self(u128::from_be_bytes(bytes)))

@@ -25,10 +25,12 @@ impl Replica {
         Ok(())
     }
 
-    /// The announced snapshot that is neither staged nor active yet, if there is one.
+    /// The announced snapshot that is neither staged nor active yet, if there is one. One that was read before the
+    /// active one is only known of: it will never be active here.
     pub fn to_stage(&self) -> Option<&Announcement> {
         let staged = self.staged.as_ref().map(|it| it.version).unwrap_or_default();
-        self.announced.as_ref().filter(|announced| announced.version > staged)
+        let origin = self.active.as_ref().map(|it| it.origin).unwrap_or_default();
+        self.announced.as_ref().filter(|announced| announced.version > staged && announced.origin >= origin)
     }
 
     /// The snapshots that a transfer can take tables from.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{GRANT, Refusal, Replica, STAGE_WAIT};
 use crate::election::{Term, TermOver};
-use crate::snapshot::{Contents, Digest, Epoch, Snapshot, Standing, Version};
+use crate::snapshot::{Contents, Digest, Epoch, Snapshot, Standing, TermId, Version};
 use crate::time::Moment;
 
 /// One connection of one follower process. Acknowledgements belong to it.
@@ -154,6 +154,11 @@ impl Replica {
             term,
         });
         Ok(())
+    }
+
+    /// The epoch and the term that this replica leads, if it does.
+    pub fn leads(&self) -> Option<(Epoch, TermId)> {
+        self.leading.as_ref().map(|leading| (leading.epoch(), leading.term.id()))
     }
 
     /// The term is over: nothing more is announced, granted or activated under it.

@@ -246,6 +246,7 @@ fn follower_refuses_what_is_over_or_older() {
     let mut older = snapshot(Version::new(6, 0), "b: * -> <shunt>");
     older.origin = Version::new(5, 2);
     follower.hear(Announcement::of(&older)).expect("an announcement is only knowledge");
+    assert_eq!(follower.to_stage(), None, "nor are its bytes asked for");
     assert_eq!(follower.stage(older), Err(Refusal::OlderOrigin(Version::new(5, 3))));
     assert_eq!(follower.active().expect("kept").version, Version::new(5, 3));
 }

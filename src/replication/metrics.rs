@@ -1,0 +1,72 @@
+//! What replication counts.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::core::Refusal;
+
+/// The counters of replication; cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    refused: Family<Reason, Counter>,
+    sent_bytes: Counter,
+    sessions: Counter,
+    disk_errors: Counter,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+impl Metrics {
+    /// The counters, registered.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let replication = registry.sub_registry_with_prefix("replication");
+        replication.register(
+            "rejected",
+            "Announcements, tables and activations that were not accepted, by reason",
+            metrics.refused.clone(),
+        );
+        replication.register(
+            "sent_bytes",
+            "Bytes of tables sent to followers and peers",
+            metrics.sent_bytes.clone(),
+        );
+        replication.register("sessions", "Streams opened to a leader", metrics.sessions.clone());
+        registry.register(
+            "last_known_good_write_errors",
+            "Snapshots that could not be written to disk",
+            metrics.disk_errors.clone(),
+        );
+        metrics
+    }
+
+    /// Something was not accepted.
+    pub fn refused(&self, refusal: Refusal) {
+        self.refused.get_or_create(&Reason { reason: refusal.code() }).inc();
+    }
+
+    /// Bytes of a table went out.
+    pub fn sent(&self, bytes: usize) {
+        self.sent_bytes.inc_by(bytes as u64);
+    }
+
+    /// How many bytes of tables went out so far.
+    pub fn sent_bytes(&self) -> u64 {
+        self.sent_bytes.get()
+    }
+
+    /// A stream to a leader was opened.
+    pub fn session(&self) {
+        self.sessions.inc();
+    }
+
+    /// The last known good could not be written.
+    pub fn disk_error(&self) {
+        self.disk_errors.inc();
+    }
+}

@@ -1,0 +1,135 @@
+//! The server of the protocol: followers' streams, and questions of peers.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::Stream;
+use futures::stream;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::core::StreamId;
+use super::hub::Hub;
+use super::peer::{Security, WINDOW};
+use super::session::Session;
+use super::transfer::chunks;
+use crate::snapshot::{Announcement, Digest, Epoch, TermId, Version};
+use crate::wire::replication_server::{Replication, ReplicationServer};
+use crate::wire::{self, follower_message};
+
+/// How long a new stream may take to greet.
+const GREETING: Duration = Duration::from_secs(1);
+
+/// Messages that may be on their way to one follower: a few chunks, so that an answer to a ping is never far behind.
+const OUTGOING: usize = 4;
+
+type Outgoing<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Finds connections whose other end is gone without a word.
+const KEEP_ALIVE: Duration = Duration::from_secs(5);
+
+/// The service that each replica offers, whatever its role.
+struct Service {
+    hub: Arc<Hub>,
+    streams: AtomicU64,
+    stop: CancellationToken,
+}
+
+/// Serves the protocol on `listener` until `stop` is cancelled; streams that are open then are closed.
+///
+/// # Errors
+///
+/// Where the files of TLS make no sense, or the listener fails.
+pub async fn listen(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    security: &Security,
+    stop: CancellationToken,
+) -> Result<(), tonic::transport::Error> {
+    let service = Service { hub, streams: AtomicU64::new(0), stop: stop.clone() };
+    let mut server = Server::builder()
+        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE));
+    if let Some(tls) = security.server() {
+        server = server.tls_config(tls.clone())?;
+    }
+    let serving = server
+        .add_service(ReplicationServer::new(service))
+        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+    tokio::select! {
+        end = serving => end,
+        () = stop.cancelled() => Ok(()),
+    }
+}
+
+#[tonic::async_trait]
+impl Replication for Service {
+    type FollowStream = Outgoing<wire::LeaderMessage>;
+    type FetchStream = Outgoing<wire::FetchResponse>;
+
+    async fn follow(
+        &self,
+        request: Request<Streaming<wire::FollowerMessage>>,
+    ) -> Result<Response<Self::FollowStream>, Status> {
+        let mut incoming = request.into_inner();
+        let first = tokio::time::timeout(GREETING, incoming.message()).await;
+        let first = first.map_err(|_| Status::deadline_exceeded("no greeting came"))??;
+        let Some(follower_message::Message::Hello(hello)) = first.and_then(|it| it.message) else {
+            return Err(Status::invalid_argument("the first message must be a greeting"));
+        };
+        let stream = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
+        let (outgoing, messages) = mpsc::channel(OUTGOING);
+        let session = Session::open(self.hub.clone(), hello, stream, outgoing)
+            .map_err(|refusal| Status::failed_precondition(self.hub.refused(refusal).to_string()))?;
+        let stop = self.stop.clone();
+        tokio::spawn(async move { session.run(incoming, stop).await });
+        Ok(Response::new(Box::pin(ReceiverStream::new(messages))))
+    }
+
+    async fn describe(
+        &self,
+        request: Request<wire::DescribeRequest>,
+    ) -> Result<Response<wire::DescribeResponse>, Status> {
+        let asked = request.into_inner();
+        let accepted = asked.epoch == 0 || {
+            let (epoch, term) = (Epoch(asked.epoch), TermId::from_wire(&asked.term));
+            self.hub.update(|core, _| core.see(epoch, term)).is_ok()
+        };
+        let (fence, active) = self.hub.read(|core| (core.fence(), core.active().cloned()));
+        Ok(Response::new(wire::DescribeResponse {
+            identity: self.hub.identity().to_owned(),
+            fence: fence.0,
+            accepted,
+            active: active.map(|snapshot| Announcement::of(&snapshot).encode()),
+        }))
+    }
+
+    async fn fetch(
+        &self,
+        request: Request<wire::FetchRequest>,
+    ) -> Result<Response<Self::FetchStream>, Status> {
+        let asked = request.into_inner();
+        let origin: Option<Version> = asked.origin.map(Into::into);
+        let active = self.hub.read(|core| core.active().cloned());
+        let same = active.filter(|active| {
+            Some(active.origin) == origin && Some(active.digest()) == Digest::from_wire(&asked.digest)
+        });
+        let snapshot = same.ok_or_else(|| Status::not_found("that snapshot is not active here any more"))?;
+        let metrics = self.hub.metrics().clone();
+        let chunks = chunks(&snapshot, &asked.tables).into_iter().map(move |chunk| {
+            metrics.sent(chunk.data.len());
+            Ok(wire::FetchResponse { chunk: Some(chunk) })
+        });
+        Ok(Response::new(Box::pin(stream::iter(chunks))))
+    }
+}

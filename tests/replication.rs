@@ -1,0 +1,194 @@
+//! Replicas in one process, over real connections on loopback: what a leader publishes, every follower serves.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether::election::{Leader, Role, Term};
+use bellwether::replication::core::{Draft, Published, Replica};
+use bellwether::replication::hub::Hub;
+use bellwether::replication::peer::Security;
+use bellwether::replication::{catch_up, follower, service};
+use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
+use bellwether::time::{BootClock, Clock, Moment};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// One replica: its hub, its server, and the role that an election would give it.
+struct Node {
+    hub: Arc<Hub>,
+    cell: Arc<Cell>,
+    address: String,
+    role: watch::Sender<Role>,
+    stop: CancellationToken,
+}
+
+impl Node {
+    async fn start(name: &str, last_known_good: Option<Snapshot>) -> Self {
+        let cell = Arc::new(Cell::default());
+        let replica = Replica::new(last_known_good);
+        let hub = Hub::new(name.to_owned(), replica, cell.clone(), Arc::new(BootClock), Default::default());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        let (role, roles) = watch::channel(Role::Follower(None));
+        let stop = CancellationToken::new();
+        let (served, stopped) = (hub.clone(), stop.clone());
+        tokio::spawn(async move { service::listen(served, listener, &Security::default(), stopped).await });
+        tokio::spawn(follower::follow(hub.clone(), roles, Security::default()));
+        tokio::spawn(hub.clone().activate());
+        Self { hub, cell, address, role, stop }
+    }
+
+    /// Leads `epoch` from now on, as far as `peers` are told.
+    async fn lead(&self, epoch: u64, peers: &[&Self]) -> Term {
+        let term = term(epoch);
+        self.role.send_replace(Role::Leader(term.clone()));
+        self.hub.update(|core, _| core.lead(term.clone())).expect("a newer epoch");
+        let addresses: Vec<String> = peers.iter().map(|peer| peer.address.clone()).collect();
+        let caught_up = catch_up::ask(&self.hub, &term, &addresses, &Security::default()).await;
+        assert_eq!(caught_up.outranked_by, None);
+        let all = caught_up.all_answered;
+        self.hub.update(|core, now| core.caught_up(caught_up.best, all, now)).expect("leads");
+        peers.iter().for_each(|peer| peer.follows(self, &term));
+        term
+    }
+
+    fn follows(&self, leader: &Self, term: &Term) {
+        self.role.send_replace(Role::Follower(Some(Leader {
+            identity: leader.hub.identity().to_owned(),
+            epoch: term.epoch(),
+            term: term.id(),
+            address: leader.address.clone(),
+        })));
+    }
+
+    fn publish(&self, term: &Term, eskip: &str) -> Published {
+        let draft = Draft { contents: contents(eskip), read_at_millis: 1 };
+        self.hub.update(|core, now| core.publish(term, draft, now)).expect("the term is valid")
+    }
+
+    fn active(&self) -> Option<Arc<Snapshot>> {
+        self.cell.load().active.clone()
+    }
+
+    /// Waits until this replica serves `version`, and is current where `current`.
+    async fn serves(&self, version: Version, current: bool) {
+        let version = Some(version);
+        let reached = async {
+            while self.active().map(|it| it.version) != version
+                || (current && !self.cell.load().is_current(self.hub.now()))
+            {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let waited = tokio::time::timeout(Duration::from_secs(10), reached).await;
+        let has = self.active().map(|it| it.version);
+        assert!(waited.is_ok(), "{} has {has:?}, not {version:?}", self.hub.identity());
+    }
+}
+
+/// A term that is valid for a minute.
+fn term(epoch: u64) -> Term {
+    let until = BootClock.now() + Duration::from_secs(60);
+    Term::for_tests(Epoch(epoch), until.since(Moment::from_nanos(0)).as_nanos() as u64)
+}
+
+fn contents(eskip: &str) -> Contents {
+    Contents {
+        table: Arc::new(Table::new(eskip.to_owned(), 1, 7)),
+        zones: BTreeMap::from([("a".to_owned(), Arc::new(Table::new(format!("{eskip} // a"), 1, 7)))]),
+        resource_versions: BTreeMap::new(),
+        quarantined: Vec::new(),
+        diagnostics: Vec::new(),
+    }
+}
+
+/// Three MiB that do not compress below one: several chunks.
+fn large(seed: &str) -> String {
+    let mut digest = Digest::of(seed.as_bytes());
+    let mut text = String::new();
+    while text.len() < 3 << 20 {
+        digest = Digest::of(digest.as_bytes());
+        text.push_str(&digest.to_string());
+    }
+    text
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_serve_the_leaders_bytes_and_are_current() {
+    let (a, b, c) =
+        (Node::start("a", None).await, Node::start("b", None).await, Node::start("c", None).await);
+    let term = a.lead(1, &[&b, &c]).await;
+    for (sequence, text) in [(1, large("x")), (2, large("y")), (3, "r: * -> <shunt>".to_owned())] {
+        a.publish(&term, &text);
+        for node in [&a, &b, &c] {
+            node.serves(Version::new(1, sequence), true).await;
+            let active = node.active().expect("active");
+            assert_eq!(active.contents.table.plain(), text.as_bytes());
+            assert_eq!(active.contents.zones["a"].plain(), format!("{text} // a").as_bytes());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn change_of_leader_moves_no_byte_and_keeps_the_highest_origin() {
+    let (a, b, c) =
+        (Node::start("a", None).await, Node::start("b", None).await, Node::start("c", None).await);
+    let first = a.lead(1, &[&b, &c]).await;
+    a.publish(&first, &large("x"));
+    for node in [&a, &b, &c] {
+        node.serves(Version::new(1, 1), true).await;
+    }
+    a.stop.cancel();
+    let second = b.lead(2, &[&c]).await;
+    c.serves(Version::new(2, 0), false).await;
+    assert_eq!(c.active().expect("active").origin, Version::new(1, 1));
+    assert!(!c.cell.load().is_current(c.hub.now()), "nothing was read in this term");
+    b.publish(&second, &large("x"));
+    c.serves(Version::new(2, 1), true).await;
+    assert_eq!(b.hub.metrics().sent_bytes(), 0, "equal tables are adopted without a byte");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn new_leader_takes_over_what_a_peer_has_read_later() {
+    let old = Snapshot::for_tests(Version::new(3, 1), "old: * -> <shunt>");
+    let new = Snapshot::for_tests(Version::new(3, 2), &large("new"));
+    let (a, b) = (Node::start("a", Some(old)).await, Node::start("b", Some(new)).await);
+    a.lead(4, &[&b]).await;
+    for node in [&a, &b] {
+        node.serves(Version::new(4, 0), false).await;
+        assert_eq!(node.active().expect("active").origin, Version::new(3, 2));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_of_an_older_epoch_hears_of_the_newer_one() {
+    let seen = Snapshot::for_tests(Version::new(9, 1), "a: * -> <shunt>");
+    let (a, b) = (Node::start("a", None).await, Node::start("b", Some(seen)).await);
+    let mut outranked = a.hub.outranked();
+    let term = term(4);
+    a.hub.update(|core, _| core.lead(term.clone())).expect("newer to itself");
+    let asked = catch_up::ask(&a.hub, &term, std::slice::from_ref(&b.address), &Security::default()).await;
+    assert_eq!(asked.outranked_by, Some(Epoch(9)));
+    b.follows(&a, &term);
+    let heard = outranked.wait_for(|epoch| *epoch == Epoch(9));
+    assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.is_ok(), "the greeting tells it");
+    assert_eq!(b.active().map(|it| it.version), Some(Version::new(9, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn silent_leader_is_noticed_and_its_grant_runs_out() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    a.publish(&term, "r: * -> <shunt>");
+    b.serves(Version::new(1, 1), true).await;
+    a.stop.cancel();
+    let alone = async {
+        while b.cell.load().is_current(b.hub.now()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), alone).await.expect("grants last a second at most");
+    assert_eq!(b.active().map(|it| it.version), Some(Version::new(1, 1)), "it serves on");
+}
