@@ -26,6 +26,3 @@ pub use print::{print_definition, print_document};
 pub use route::{Arg, Backend, Endpoint, Filter, Predicate, Route};
 pub use url::{Url, query_escape};
 pub use verify::{Verdict, verify};
-
-#[cfg(test)]
-mod tests;

@@ -235,6 +235,3 @@ impl<T, L: Fn(&T, &T) -> bool> Sorter<'_, T, L> {
         b
     }
 }
-
-#[cfg(test)]
-mod tests;

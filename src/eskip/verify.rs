@@ -62,6 +62,3 @@ fn conditions(route: &Route) -> Vec<String> {
     texts.sort_unstable();
     texts
 }
-
-#[cfg(test)]
-mod tests;
