@@ -21,7 +21,11 @@ fn folder() -> PathBuf {
 
 fn cases() -> Vec<PathBuf> {
     let list = |folder: &Path| -> Vec<PathBuf> {
-        std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+        std::fs::read_dir(folder)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.expect("the folder can be read").path())
+            .collect()
     };
     let suites = list(&folder());
     suites
@@ -88,7 +92,7 @@ fn assert_same_but_for_generic(line: &str, route: &Route) {
         texts.sort();
         texts
     };
-    let written =
-        parse_predicates(head.unwrap_or_else(|| panic!("{line}\ndoes not end in\n{tail}"))).unwrap();
+    let written = parse_predicates(head.unwrap_or_else(|| panic!("{line}\ndoes not end in\n{tail}")))
+        .expect("it is from a table");
     assert_eq!(texts(written), texts(route.canonical().predicates));
 }
