@@ -16,6 +16,8 @@ pub mod eskip;
 pub mod object;
 pub mod re2;
 pub mod replication;
+pub mod phase;
+pub mod serve;
 pub mod snapshot;
 pub mod source;
 pub mod time;

@@ -1,0 +1,154 @@
+//! Accepting connections, and the drain at the end: nobody is hung up on, nothing that was begun is cut before the
+//! deadline, and whatever is cut is counted.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use http::{Request, Response};
+use hyper::body::{Body, Incoming};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioTimer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, Stages};
+use super::metrics::Metrics;
+
+/// How much a listener takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at once; more wait in the kernel's queue.
+    pub connections: usize,
+    /// How long a client may take to send a request's head, and how long a connection may lie idle. The peer's is
+    /// 60 s, and so is ours.
+    pub head_timeout: Duration,
+}
+
+/// How a listener stops: it is told to drain, goes on accepting while the Service forgets it, and is told to close.
+#[derive(Clone, Debug)]
+pub struct Drain {
+    /// Cancelled when the drain begins: each answer now ends its connection, so that clients move on by themselves.
+    pub begin: CancellationToken,
+    /// Cancelled when nobody new is expected: stop accepting, close what is idle, finish what was begun.
+    pub close: CancellationToken,
+    /// How long to wait for that.
+    pub deadline: Duration,
+}
+
+/// What became of the connections that were open when the listener closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DrainReport {
+    /// Connections open at the close.
+    pub open: usize,
+    /// Bodies that were still under way at the deadline, and were cut.
+    pub cut: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connections: 65_536, head_timeout: Duration::from_secs(60) }
+    }
+}
+
+/// Serves `handle` to whoever connects, until `drain` says to close and the last connection is done.
+pub(super) async fn serve<H, F, B>(
+    listener: TcpListener,
+    handle: H,
+    limits: Limits,
+    drain: Drain,
+    metrics: Metrics,
+) -> DrainReport
+where
+    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send,
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
+{
+    let stages = Stages { draining: drain.begin, closing: drain.close, deadline: CancellationToken::new() };
+    let (tasks, cut) = (TaskTracker::new(), Arc::<AtomicU64>::default());
+    let http = protocol(limits);
+    let start = |stream: TcpStream, permit: OwnedSemaphorePermit| {
+        let (http, handle, stages) = (http.clone(), handle.clone(), stages.clone());
+        let (metrics, cut) = (metrics.clone(), Arc::clone(&cut));
+        metrics.accepted.inc();
+        tasks.spawn(async move {
+            let was_cut = connection::serve(stream, &http, handle, &stages, metrics).await;
+            cut.fetch_add(u64::from(was_cut), Ordering::Relaxed);
+            drop(permit);
+        });
+    };
+
+    let permits = Arc::new(Semaphore::new(limits.connections));
+    let mut errors = AcceptErrors::default();
+    let accepting = async {
+        loop {
+            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
+            match listener.accept().await {
+                Ok((stream, _)) => start(stream, permit),
+                Err(error) => {
+                    metrics.accept_errors.inc();
+                    errors.report(&error).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = accepting => {}
+        () = stages.closing.cancelled() => {}
+    }
+    stages.draining.cancel();
+    // Whoever is in the kernel's queue has connected already; to close now would be to hang up.
+    while let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
+        && let Some(Ok((stream, _))) = listener.accept().now_or_never()
+    {
+        start(stream, permit);
+    }
+    drop(listener);
+
+    let open = tasks.len();
+    tasks.close();
+    tokio::select! {
+        () = tasks.wait() => {}
+        () = sleep(drain.deadline) => {
+            stages.deadline.cancel();
+            tasks.wait().await;
+        }
+    }
+    DrainReport { open, cut: cut.load(Ordering::Relaxed) }
+}
+
+/// HTTP/1 as the peer speaks it: header names in its case, and a client that closes its sending side after the
+/// request still gets its answer.
+fn protocol(limits: Limits) -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(limits.head_timeout)
+        .half_close(true)
+        .title_case_headers(true)
+        .max_buf_size(64 * 1024);
+    http
+}
+
+/// Tells about failing accepts at most once a minute, and waits where waiting may help.
+#[derive(Debug, Default)]
+struct AcceptErrors(Option<Instant>);
+
+impl AcceptErrors {
+    async fn report(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+        if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+            return;
+        }
+        if self.0.is_none_or(|last| last.elapsed() >= Duration::from_secs(60)) {
+            self.0 = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept connections; raise the limit of open files if it is that");
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}

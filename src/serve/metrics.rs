@@ -1,0 +1,176 @@
+//! What serving counts: our own series with their units, and beside them the peer's, under the names that
+//! dashboards and alerts already ask for.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// The counters of the serving path. Clones share their numbers.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    responses: Family<Code, Counter>,
+    legacy_total: Family<Key, Counter>,
+    answer_seconds: Histogram,
+    /// The two statuses that nearly every poll gets, looked up once.
+    ok: [Counter; 2],
+    not_modified: [Counter; 2],
+    /// 304s that left a client with a table that is not the active one.
+    pub(super) client_kept: Counter,
+    /// Bodies that were handed to the kernel in full.
+    pub(super) bodies: Counter,
+    /// Their bytes.
+    pub(super) body_bytes: Counter,
+    /// From the request's arrival to the last byte handed to the kernel.
+    pub(super) delivery_seconds: Histogram,
+    unfinished: Family<Cause, Counter>,
+    /// Open connections of the main listener.
+    pub(super) connections: Gauge,
+    /// Connections accepted.
+    pub(super) accepted: Counter,
+    /// Connections that could not be accepted.
+    pub(super) accept_errors: Counter,
+}
+
+/// Why a body was not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unfinished {
+    /// The client went away, or stopped reading.
+    Client,
+    /// The drain's deadline passed: we cut it.
+    Deadline,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Code {
+    code: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Key {
+    key: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Cause {
+    cause: &'static str,
+}
+
+/// The labels of the peer's histogram, whose route label was misspelt on the day it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Backend {
+    host: String,
+    route: String,
+    zone: String,
+}
+
+/// The buckets of Go's client, which the peer's histograms have.
+const GO_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// A client of the fleet gives up a poll after 3 s; the buckets are close where that is decided.
+const DELIVERY_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0, 60.0];
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let responses = Family::<Code, Counter>::default();
+        let legacy_total = Family::<Key, Counter>::default();
+        let both = |status: StatusCode| {
+            let code = Code { code: status.as_u16() };
+            let key = Key { key: status.as_str().to_owned() };
+            [responses.get_or_create_owned(&code), legacy_total.get_or_create_owned(&key)]
+        };
+        Self {
+            ok: both(StatusCode::OK),
+            not_modified: both(StatusCode::NOT_MODIFIED),
+            responses,
+            legacy_total,
+            answer_seconds: Histogram::new(GO_BUCKETS),
+            client_kept: Counter::default(),
+            bodies: Counter::default(),
+            body_bytes: Counter::default(),
+            delivery_seconds: Histogram::new(DELIVERY_BUCKETS),
+            unfinished: Family::default(),
+            connections: Gauge::default(),
+            accepted: Counter::default(),
+            accept_errors: Counter::default(),
+        }
+    }
+}
+
+impl Metrics {
+    /// Registers all series, ours under `bellwether_`, the peer's under `routesrv_`.
+    pub fn register(&self, registry: &mut Registry) {
+        let ours = registry.sub_registry_with_prefix("bellwether");
+        ours.register("responses", "Answers of /routes, by status", self.responses.clone());
+        ours.register(
+            "client_kept",
+            "Clients left with the table they hold, because this replica may be behind",
+            self.client_kept.clone(),
+        );
+        ours.register("bodies_delivered", "Bodies handed to the kernel in full", self.bodies.clone());
+        ours.register(
+            "body_bytes",
+            "Bytes of the bodies handed to the kernel in full",
+            self.body_bytes.clone(),
+        );
+        ours.register(
+            "delivery_seconds",
+            "From a request's arrival to the last byte of its body handed to the kernel",
+            self.delivery_seconds.clone(),
+        );
+        ours.register(
+            "bodies_unfinished",
+            "Bodies begun and not finished, by cause",
+            self.unfinished.clone(),
+        );
+        ours.register("connections", "Open connections of the main listener", self.connections.clone());
+        ours.register("connections_accepted", "Connections of the main listener", self.accepted.clone());
+        ours.register("accept_errors", "Connections that could not be accepted", self.accept_errors.clone());
+
+        let legacy = registry.sub_registry_with_prefix("routesrv");
+        legacy.register("custom", "Answers of /routes, by status", self.legacy_total.clone());
+        legacy.register(
+            "backend_combined_duration_seconds",
+            "Time to answer /routes, without the sending",
+            self.answer_seconds.clone(),
+        );
+        let shared = self.answer_seconds.clone();
+        let labelled = Family::<Backend, Histogram, _>::new_with_constructor(move || shared.clone());
+        let labels = Backend { route: "routersv".to_owned(), ..Backend::default() };
+        drop(labelled.get_or_create(&labels));
+        legacy.register("backend_duration_seconds", "The same, with the peer's labels", labelled);
+    }
+
+    /// Counts one answer of `/routes`, made in `took`.
+    pub(super) fn answered(&self, status: StatusCode, took: Duration) {
+        let counters = match status {
+            StatusCode::OK => &self.ok,
+            StatusCode::NOT_MODIFIED => &self.not_modified,
+            _ => {
+                let key = Key { key: status.as_str().to_owned() };
+                &[
+                    self.responses.get_or_create_owned(&Code { code: status.as_u16() }),
+                    self.legacy_total.get_or_create_owned(&key),
+                ]
+            }
+        };
+        for counter in counters {
+            counter.inc();
+        }
+        self.answer_seconds.observe(took.as_secs_f64());
+    }
+
+    /// Counts a body that was begun and not finished.
+    pub(super) fn unfinished(&self, cause: Unfinished) {
+        let cause = match cause {
+            Unfinished::Client => "client",
+            Unfinished::Deadline => "deadline",
+        };
+        self.unfinished.get_or_create(&Cause { cause }).inc();
+    }
+}

@@ -1,0 +1,101 @@
+//! The main listener: reads the cell once per request and answers from memory.
+
+use std::future::ready;
+use std::sync::Arc;
+
+use http::{HeaderMap, Method, Request, Response, Uri, Version as HttpVersion, header};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::answer::{self, Answer, Served};
+use super::body::Pieces;
+use super::listener::{self, Drain, DrainReport, Limits};
+use super::metrics::Metrics;
+use super::path::{self, Target};
+use crate::snapshot::Cell;
+use crate::time::Clock;
+
+/// Serves `/routes`, `/routes/{zone}` and `/health`.
+#[derive(Clone)]
+pub struct RoutesServer {
+    /// What is served.
+    pub cell: Arc<Cell>,
+    /// What grants and terms are held against.
+    pub clock: Arc<dyn Clock>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Woken when a client was left with a table that this replica does not have: it may be behind.
+    pub kick: Arc<Notify>,
+    /// How much it takes on.
+    pub limits: Limits,
+}
+
+impl RoutesServer {
+    /// Serves until `drain` closes it and the last connection is done.
+    pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
+        let (limits, metrics, server) = (self.limits, self.metrics.clone(), Arc::new(self));
+        let handle = move |request: Request<Incoming>| {
+            ready(server.respond(request.version(), request.method(), request.uri(), request.headers()))
+        };
+        listener::serve(listener, handle, limits, drain, metrics).await
+    }
+
+    fn respond(
+        &self,
+        version: HttpVersion,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Response<Pieces> {
+        let Answer { status, mut headers, body, .. } = self.answer(version, method, uri, headers);
+        // The length of what a GET would get is not known here, as with a 412 or a redirect; the peer is silent too.
+        if method == Method::HEAD && body.is_empty() && !headers.contains_key(header::CONTENT_RANGE) {
+            headers.remove(header::CONTENT_LENGTH);
+        }
+        let mut response = Response::new(body);
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+
+    fn answer(&self, version: HttpVersion, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
+        // RFC 9112 section 3.2.
+        match headers.get_all(header::HOST).iter().count() {
+            0 if version == HttpVersion::HTTP_11 => {
+                return answer::malformed("400 Bad Request: missing required Host header");
+            }
+            0 | 1 => {}
+            _ => return answer::malformed("400 Bad Request"),
+        }
+        match path::target(uri.path(), uri.query()) {
+            Target::Routes => self.routes(method, headers, None),
+            Target::Zone(zone) => self.routes(method, headers, Some(&zone)),
+            Target::Health => answer::health(self.cell.load().active.is_some()),
+            Target::Server => answer::server(method),
+            Target::Moved(location) => answer::moved(method, &location),
+            Target::Nothing => answer::nothing(),
+            Target::Malformed => answer::malformed("400 Bad Request"),
+        }
+    }
+
+    fn routes(&self, method: &Method, headers: &HeaderMap, zone: Option<&str>) -> Answer {
+        let start = Instant::now();
+        // The view before the time: a grant that runs out in between counts as over.
+        let view = self.cell.load();
+        let current = view.is_current(self.clock.now());
+        let served = view.active.as_deref().map(|active| Served {
+            table: zone.map_or(&active.contents.table, |zone| active.contents.for_zone(zone)),
+            version: active.version,
+            current,
+        });
+        let answer = answer::routes(method, headers, served);
+        if answer.kept {
+            self.metrics.client_kept.inc();
+            self.kick.notify_one();
+        }
+        self.metrics.answered(answer.status, start.elapsed());
+        answer
+    }
+}
