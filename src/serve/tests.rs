@@ -38,7 +38,13 @@ fn snapshot(text: impl Into<bytes::Bytes>) -> Arc<Snapshot> {
         diagnostics: Vec::new(),
     };
     let version = Version::new(1, 1);
-    Arc::new(Snapshot { version, origin: version, read_at_millis: 0, contents: Arc::new(contents) })
+    Arc::new(Snapshot {
+        version,
+        term: crate::snapshot::TermId::default(),
+        origin: version,
+        read_at_millis: 0,
+        contents: Arc::new(contents),
+    })
 }
 
 impl Lab {
