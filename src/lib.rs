@@ -13,6 +13,7 @@
 pub mod compile;
 pub mod election;
 pub mod eskip;
+pub mod flags;
 pub mod object;
 pub mod phase;
 pub mod re2;

@@ -1,0 +1,68 @@
+//! Our own flags: what a single route server never had to say.
+
+use super::Group::{Api, Compile, Election, Logs, Replica, Replication};
+use super::Treatment::Honoured;
+use super::{Group, Spec};
+use crate::flags::kind::Kind::{self, Bool, Choice, Duration, List, Text};
+
+const fn own(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    group: Group,
+    help: &'static str,
+) -> Spec {
+    Spec { name, kind, default, treatment: Honoured(group, help) }
+}
+
+const FORMATS: &[&str] = &["text", "json"];
+const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
+
+#[rustfmt::skip]
+pub(super) const SERVE: [Spec; 20] = [
+    own("source", Text, "kubernetes", Replica,
+        "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
+    own("lease", Text, "kubernetes", Replica,
+        "what replicas elect through: kubernetes[:NAMESPACE/NAME] (a Lease, by default bellwether in the pod's \
+         namespace), or file:PATH (several replicas on one machine)"),
+    own("id", Text, "", Replica, "the replica's name; by default $POD_NAME, else the host's name"),
+    own("state-dir", Text, "", Replica,
+        "where the last known good table is kept; by default bellwether/<id> under $XDG_STATE_HOME, \
+         ~/.local/state or the temporary folder"),
+    own("drain-timeout", Duration, "15s", Replica,
+        "on SIGTERM, after the wait above: how long responses under way may still take"),
+    own("stop-with-stdin", Bool, "false", Replica,
+        "stop, as on SIGTERM, when standard input ends: a child that never outlives its parent"),
+
+    own("replication-listener", Text, "", Replication,
+        "where followers subscribe; by default :9912, or 127.0.0.1:9912 with a lease file"),
+    own("replication-address", Text, "", Replication,
+        "the listener as other replicas reach it; by default its own address, $POD_IP or the host's name, \
+         with its port"),
+    own("peers", List, "", Replication,
+        "the replication addresses of all replicas, to agree with while nobody leads"),
+    own("replication-tls-cert", Text, "", Replication, "this replica's certificate (PEM), for both directions"),
+    own("replication-tls-key", Text, "", Replication, "its key"),
+    own("replication-tls-ca", Text, "", Replication, "the authority that every replica's certificate is checked against"),
+    own("replication-plaintext", Bool, "false", Replication,
+        "no TLS between replicas although they are not on one machine; who reaches the port can then feed the fleet"),
+
+    own("election-preset", Choice(PRESETS), "default", Election,
+        "bench (2 s until a dead leader is replaced), default (3 s), standard (6 s) or careful (15 s)"),
+    own("election-lease-duration", Duration, "", Election, "how long a silent leader is waited for; whole seconds"),
+    own("election-validity", Duration, "", Election, "how long a leader trusts a renewal, from when it was sent"),
+    own("election-renew-interval", Duration, "", Election, "how often it renews"),
+    own("election-attempt-timeout", Duration, "", Election, "how long one attempt may take"),
+
+    own("kubeconfig", Text, "", Api, "a kubeconfig, for development; $KUBECONFIG is not read"),
+    own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
+];
+
+#[rustfmt::skip]
+pub(super) const COMPILE: [Spec; 4] = [
+    own("manifests", Text, "", Compile,
+        "what to compile: a file or a folder, YAML or JSON (several documents, a List or an array)"),
+    own("zone", Text, "", Compile, "print the table of /routes/ZONE instead of /routes"),
+    own("report", Text, "", Compile, "write a report here, as JSON: count, digest, quarantined, diagnostics"),
+    own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
+];

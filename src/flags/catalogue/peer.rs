@@ -1,0 +1,147 @@
+//! The peer's flags that its route server honours.
+
+use super::Group::{Api, EastWest, External, Listeners, Logs, Replica, Routes, Table};
+use super::Treatment::Honoured;
+use super::{Group, Spec};
+use crate::flags::kind::Kind::{self, *};
+
+const fn honoured(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    group: Group,
+    help: &'static str,
+) -> Spec {
+    Spec { name, kind, default, treatment: Honoured(group, help) }
+}
+
+#[rustfmt::skip]
+pub(super) const HONOURED: [Spec; 48] = [
+    honoured("config-file", Text, "", Replica,
+        "YAML with the same names as keys; what the command line says overrides it"),
+    honoured("source-poll-timeout", Int, "3000", Replica,
+        "how often the leader reads the upstream, in milliseconds"),
+    honoured("wait-for-healthcheck-interval", Duration, "45s", Replica,
+        "on SIGTERM: how long to go on serving, not ready, until load balancers have noticed"),
+
+    honoured("address", Text, ":9090", Listeners, "where /routes and /health answer"),
+    honoured("support-listener", Text, ":9911", Listeners,
+        "where /metrics, /livez, /readyz and /status answer; empty for none"),
+
+    honoured("kubernetes", Bool, "false", Api,
+        "read from Kubernetes; the rule here, and accepted so that routesrv's command line works"),
+    honoured("kubernetes-in-cluster", Bool, "false", Api,
+        "use the pod's service account; found without the flag too"),
+    honoured("kubernetes-url", Text, "", Api, "the API server's address, as http://localhost:8001"),
+    honoured("kubernetes-token-file", Text, "", Api, "a bearer token for it, re-read while running"),
+    honoured("kubernetes-namespace", Text, "", Api, "read only this namespace; empty for all"),
+
+    honoured("kubernetes-ingress-class", Regexp, "", Table,
+        "classes of Ingresses to take, not anchored; empty means skipper"),
+    honoured("kubernetes-routegroup-class", Regexp, "", Table,
+        "classes of RouteGroups to take, likewise"),
+    honoured("kubernetes-path-mode", Choice(PATH_MODES), "kubernetes-ingress", Table,
+        "how ImplementationSpecific paths match: kubernetes-ingress, path-regexp or path-prefix"),
+    honoured("kubernetes-backend-traffic-algorithm", Choice(TRAFFIC_ALGORITHMS), "traffic-predicate", Table,
+        "how weights are split: traffic-predicate or traffic-segment-predicate"),
+    honoured("kubernetes-default-lb-algorithm", Text, "roundRobin", Table,
+        "how endpoints are chosen: roundRobin, random, consistentHash, powerOfRandomNChoices, \
+         weightedRoundRobin or leastRequests"),
+    honoured("enable-kubernetes-endpointslices", Bool, "false", Table,
+        "read EndpointSlices instead of Endpoints; zones need them"),
+    honoured("kubernetes-topology-zone", Text, "", Table,
+        "keep only this zone's endpoints in the main table; leave empty to serve /routes/{zone}"),
+    honoured("kubernetes-force-service", Bool, "false", Table,
+        "lead to the Service's own address instead of its endpoints"),
+    honoured("kubernetes-healthcheck", Bool, "true", Table, "add the routes of the health check"),
+    honoured("whitelisted-healthcheck-cidr", Cidrs, "", Table, "further sources of health checks"),
+    honoured("reverse-source-predicate", Bool, "false", Table,
+        "health checks: take the client from the end of X-Forwarded-For"),
+    honoured("kubernetes-https-redirect", Bool, "true", Table, "redirect plain HTTP to HTTPS"),
+    honoured("kubernetes-https-redirect-code", Int, "308", Table, "the status of that redirect"),
+    honoured("kubernetes-disable-catchall-routes", Bool, "false", Table,
+        "no catch-all route for each host"),
+    honoured("kubernetes-application-annotation-label", Text, "", Table,
+        "put this label's value into annotate(\"Application\", …) on each route"),
+    honoured("forward-backend-url", Text, "", Table, "where forward backends lead"),
+
+    honoured("default-filters-prepend", Filters, "", Routes, "filters in front of each route's own"),
+    honoured("default-filters-append", Filters, "", Routes, "filters after each route's own"),
+    honoured("default-filters-dir", Text, "", Routes,
+        "a folder of files called <service>.<namespace> with filters for its routes"),
+    honoured("kubernetes-annotation-predicates", AnnotationPredicates, "", Routes,
+        "predicates for the outside routes of objects with this annotation"),
+    honoured("kubernetes-annotation-filters-append", AnnotationFilters, "", Routes,
+        "filters for the outside routes of objects with this annotation"),
+    honoured("edit-route", Rewrites, "", Routes, "replace in each predicate and filter"),
+    honoured("clone-route", Rewrites, "", Routes, "likewise, in a copy called clone_<id>"),
+    honoured("enable-oauth2-grant-flow", Bool, "false", Routes, "add the route of the OAuth2 callback"),
+    honoured("oauth2-callback-path", Text, "", Routes, "its path"),
+
+    honoured("kubernetes-east-west-range-domains", List, "", EastWest,
+        "suffixes of the hosts inside the cluster"),
+    honoured("kubernetes-east-west-range-predicates", Predicates, "", EastWest,
+        "predicates for inside routes"),
+    honoured("kubernetes-east-west-range-annotation-predicates", AnnotationPredicates, "", EastWest,
+        "predicates for the inside routes of objects with this annotation"),
+    honoured("kubernetes-east-west-range-annotation-filters-append", AnnotationFilters, "", EastWest,
+        "filters for the inside routes of objects with this annotation"),
+    honoured("enable-kubernetes-east-west", Bool, "false", EastWest,
+        "deprecated: a route <name>.<namespace>.<domain> for each Ingress"),
+    honoured("kubernetes-east-west-domain", Text, "", EastWest,
+        "deprecated: that domain; empty means skipper.cluster.local"),
+
+    honoured("enable-kubernetes-external-names", Bool, "false", External,
+        "Ingresses may lead to Services of the type ExternalName"),
+    honoured("kubernetes-external-name-preserve-host", Bool, "false", External,
+        "keep the request's host on the way there"),
+    honoured("kubernetes-only-allowed-external-names", Bool, "false", External,
+        "only names that the next flag allows"),
+    honoured("kubernetes-allowed-external-name", Regexps, "", External, "names that are allowed"),
+
+    honoured("application-log-level", Level, "INFO", Logs,
+        "PANIC, FATAL, ERROR, WARN, INFO, DEBUG or TRACE"),
+    honoured("application-log-json-enabled", Bool, "false", Logs, "the same as --log-format=json"),
+    honoured("version", Bool, "false", Logs, "print the version and stop"),
+];
+
+const PATH_MODES: &[&str] = &["kubernetes-ingress", "path-regexp", "path-prefix"];
+const TRAFFIC_ALGORITHMS: &[&str] = &["traffic-predicate", "traffic-segment-predicate"];
+
+const GO: &str = "it is about the Go runtime";
+const TRACING: &str = "this version writes no traces";
+const SERVER_TLS: &str = "this version serves no TLS itself";
+const SERVER_FILTERS: &str = "this version runs no filters in front of /routes";
+const STATUS: &str = "this version writes no status of Ingresses";
+const SHARDS: &str = "this version serves no shards under /swarm";
+
+#[rustfmt::skip]
+pub(super) const UNSUPPORTED: [Spec; 27] = [
+    Spec::unsupported("enable-profile", Bool, "false", GO),
+    Spec::unsupported("block-profile-rate", Int, "0", GO),
+    Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
+    Spec::unsupported("open-telemetry", Yaml, "", TRACING),
+    Spec::unsupported("opentracing", Text, "noop", TRACING),
+    Spec::unsupported("enable-mtls", Bool, "false", SERVER_TLS),
+    Spec::unsupported("tls-cert", Text, "", SERVER_TLS),
+    Spec::unsupported("tls-key", Text, "", SERVER_TLS),
+    Spec::unsupported("tls-min-version", Text, "1.2", SERVER_TLS),
+    Spec::unsupported("exclude-insecure-cipher-suites", Bool, "false", SERVER_TLS),
+    Spec::unsupported("mtls-authn-ca", Text, "", SERVER_TLS),
+    Spec::unsupported("mtls-authn-append-ca", Bool, "false", SERVER_TLS),
+    Spec::unsupported("tls-key-log-file", Text, "", SERVER_TLS),
+    Spec::unsupported("route-server-filters", Filters, "", SERVER_FILTERS),
+    Spec::unsupported("oauth2-tokeninfo-url", Text, "", SERVER_FILTERS),
+    Spec::unsupported("oauth2-tokeninfo-timeout", Duration, "2s", SERVER_FILTERS),
+    Spec::unsupported("oauth2-tokeninfo-cache-size", Int, "0", SERVER_FILTERS),
+    Spec::unsupported("oauth2-tokeninfo-cache-ttl", Duration, "0", SERVER_FILTERS),
+    Spec::unsupported("idle-conns-num", Int, "64", SERVER_FILTERS),
+    Spec::unsupported("opentracing-client-trace-by-tag", Bool, "false", SERVER_FILTERS),
+    Spec::unsupported("kubernetes-status-from-service", Text, "", STATUS),
+    Spec::unsupported("kubernetes-redis-service-namespace", Text, "", SHARDS),
+    Spec::unsupported("kubernetes-redis-service-name", Text, "", SHARDS),
+    Spec::unsupported("kubernetes-redis-service-port", Int, "6379", SHARDS),
+    Spec::unsupported("kubernetes-valkey-service-namespace", Text, "", SHARDS),
+    Spec::unsupported("kubernetes-valkey-service-name", Text, "", SHARDS),
+    Spec::unsupported("kubernetes-valkey-service-port", Int, "6379", SHARDS),
+];

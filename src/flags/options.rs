@@ -1,0 +1,184 @@
+//! What the command line says, as plain data.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::compile::Settings;
+
+/// Everything that `bellwether serve` was told.
+#[derive(Clone, Debug)]
+pub struct ServeOptions {
+    /// `--id`: the replica's name, unique among the replicas.
+    pub id: String,
+    /// `--source`: where objects come from.
+    pub source: SourceOptions,
+    /// `--lease`: what the replicas elect through.
+    pub lease: LeaseOptions,
+    /// How the API server is reached, by the source and by the lease.
+    pub api: ApiOptions,
+    /// The durations of the election.
+    pub election: ElectionOptions,
+    /// How replicas reach each other.
+    pub replication: ReplicationOptions,
+    /// `--state-dir`: where the last known good table is kept.
+    pub state_dir: PathBuf,
+    /// `-address`: where `/routes` and `/health` answer.
+    pub address: SocketAddr,
+    /// `-support-listener`: where `/metrics`, `/livez`, `/readyz` and `/status` answer; `None` where it is empty.
+    pub support_listener: Option<SocketAddr>,
+    /// `-source-poll-timeout`: how often the leader reads the upstream.
+    pub poll_interval: Duration,
+    /// `-wait-for-healthcheck-interval`: after SIGTERM, how long to go on serving before the listeners close.
+    pub linger: Duration,
+    /// `--drain-timeout`: after that, how long responses under way may still take.
+    pub drain_timeout: Duration,
+    /// `--stop-with-stdin`: stop, as on SIGTERM, when standard input ends.
+    pub stop_with_stdin: bool,
+    /// What changes the table.
+    pub compile: Settings,
+    /// `-default-filters-dir`: a folder of default filters, read with each poll.
+    pub default_filters_dir: Option<PathBuf>,
+    /// What is logged, and how.
+    pub log: LogOptions,
+    /// What the operator should know about the command line itself.
+    pub notes: Vec<Note>,
+}
+
+/// Everything that `bellwether compile` was told.
+#[derive(Clone, Debug)]
+pub struct CompileOptions {
+    /// `-manifests`: a file or a folder.
+    pub manifests: PathBuf,
+    /// `-zone`: print this zone's table instead of the main one.
+    pub zone: Option<String>,
+    /// `-report`: write a report here.
+    pub report: Option<PathBuf>,
+    /// `-kubernetes-namespace`: only this namespace's objects; empty for all.
+    pub namespace: String,
+    /// `-default-filters-dir`: a folder of default filters.
+    pub default_filters_dir: Option<PathBuf>,
+    /// What changes the table.
+    pub compile: Settings,
+    /// What is logged, and how.
+    pub log: LogOptions,
+    /// What the operator should know about the command line itself.
+    pub notes: Vec<Note>,
+}
+
+/// `--source`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceOptions {
+    /// `kubernetes`: the API server.
+    Kubernetes,
+    /// `manifests:DIR`: a folder of manifests.
+    Manifests(PathBuf),
+}
+
+/// `--lease`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseOptions {
+    /// `kubernetes[:NAMESPACE/NAME]`: a Lease of the API server.
+    Kubernetes {
+        /// Its namespace; `None` for the pod's own.
+        namespace: Option<String>,
+        /// Its name.
+        name: String,
+    },
+    /// `file:PATH`: a file that the replicas of one machine share.
+    File(PathBuf),
+}
+
+/// How the API server is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiOptions {
+    /// `-kubernetes-in-cluster`: insist on the pod's service account.
+    pub in_cluster: bool,
+    /// `-kubernetes-url`: the API server's address.
+    pub url: Option<String>,
+    /// `-kubernetes-token-file`: a bearer token, re-read while running.
+    pub token_file: Option<PathBuf>,
+    /// `--kubeconfig`: for development.
+    pub kubeconfig: Option<PathBuf>,
+    /// `-kubernetes-namespace`: read only this namespace; empty for all.
+    pub namespace: String,
+}
+
+/// The durations of the election (see `election.md`, time formulas: validity + margin < lease duration, and
+/// renewal + two attempts within the validity). They are checked where the election is built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElectionOptions {
+    /// How long a silent leader is waited for; whole seconds, since the Lease counts in them.
+    pub lease_duration: Duration,
+    /// How long a leader trusts a renewal, from the moment it was sent.
+    pub validity: Duration,
+    /// How often it renews.
+    pub renew_interval: Duration,
+    /// How long one attempt may take.
+    pub attempt_timeout: Duration,
+}
+
+/// How replicas reach each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicationOptions {
+    /// `--replication-listener`: where followers subscribe.
+    pub listener: SocketAddr,
+    /// `--replication-address`: the listener as other replicas reach it; goes onto the Lease.
+    pub address: String,
+    /// `--peers`: the addresses of all replicas; may contain this one's.
+    pub peers: Vec<String>,
+    /// `--replication-tls-*`: the files of mutual TLS; `None` for plain text.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files of mutual TLS (PEM).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// This replica's certificate chain.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// The authority that the other side's certificate is checked against.
+    pub ca: PathBuf,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogOptions {
+    /// `-application-log-level`.
+    pub level: tracing::Level,
+    /// `--log-format=json` or `-application-log-json-enabled`.
+    pub json: bool,
+}
+
+/// Something about the command line that is no error, to be logged once the log is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whether somebody relied on something that does not happen.
+    pub warning: bool,
+    /// One fragment.
+    pub text: String,
+}
+
+impl Default for ElectionOptions {
+    /// The preset `default`: a dead leader is replaced within 3.3 s.
+    fn default() -> Self {
+        Self {
+            lease_duration: Duration::from_millis(3000),
+            validity: Duration::from_millis(2400),
+            renew_interval: Duration::from_millis(800),
+            attempt_timeout: Duration::from_millis(700),
+        }
+    }
+}
+
+impl Note {
+    /// Writes it to the log.
+    pub fn log(&self) {
+        if self.warning {
+            tracing::warn!("{}", self.text);
+        } else {
+            tracing::info!("{}", self.text);
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! From checked values to options: combinations, defaults that depend on the surroundings, addresses.
+
+mod address;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values::Values;
+use super::{
+    ApiOptions, CompileOptions, ElectionOptions, Environment, FlagError, LeaseOptions, LogOptions, Note,
+    ReplicationOptions, ServeOptions, SourceOptions, TlsFiles, kind, settings,
+};
+
+/// The options of `serve`.
+pub(super) fn serve(
+    values: &Values,
+    environment: &dyn Environment,
+    mut notes: Vec<Note>,
+) -> Result<ServeOptions, FlagError> {
+    refuse_unprotected(values)?;
+    let source = source(values)?;
+    let lease = lease(values)?;
+    let id = values
+        .non_empty("id")
+        .or_else(|| environment.variable("POD_NAME"))
+        .or_else(|| environment.host_name())
+        .ok_or_else(|| missing("this host has no name; give the replica one with --id"))?;
+    Ok(ServeOptions {
+        state_dir: path(values, "state-dir").unwrap_or_else(|| default_state_dir(environment, &id)),
+        election: election(values)?,
+        replication: replication(values, environment, &lease)?,
+        api: api(values),
+        address: address::listener("address", values.text("address"))?,
+        support_listener: values
+            .non_empty("support-listener")
+            .map(|text| address::listener("support-listener", &text))
+            .transpose()?,
+        poll_interval: poll_interval(values)?,
+        linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
+        drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
+        stop_with_stdin: values.switch("stop-with-stdin"),
+        compile: settings::settings(values, &mut notes)?,
+        default_filters_dir: path(values, "default-filters-dir"),
+        log: log(values),
+        id,
+        source,
+        lease,
+        notes,
+    })
+}
+
+/// The options of `compile`.
+pub(super) fn compile(values: &Values, mut notes: Vec<Note>) -> Result<CompileOptions, FlagError> {
+    Ok(CompileOptions {
+        manifests: path(values, "manifests").ok_or_else(|| {
+            missing("-manifests=PATH is missing: a file or a folder of manifests to compile")
+        })?,
+        zone: values.non_empty("zone"),
+        report: path(values, "report"),
+        namespace: values.text("kubernetes-namespace").to_owned(),
+        default_filters_dir: path(values, "default-filters-dir"),
+        compile: settings::settings(values, &mut notes)?,
+        log: log(values),
+        notes,
+    })
+}
+
+/// What would leave a port open that its operator believes to be guarded is refused, not passed over.
+fn refuse_unprotected(values: &Values) -> Result<(), FlagError> {
+    if values.switch("enable-mtls") {
+        return Err(missing(
+            "-enable-mtls: this version serves no TLS itself, and plain HTTP is not what was asked for; put a TLS proxy in front and leave the flag out",
+        ));
+    }
+    if values.each("route-server-filters").any(|value| !value.trim().is_empty()) {
+        return Err(missing(
+            "-route-server-filters: this version runs no filters in front of /routes; guard the port with a NetworkPolicy and leave the flag out",
+        ));
+    }
+    Ok(())
+}
+
+fn source(values: &Values) -> Result<SourceOptions, FlagError> {
+    let text = values.text("source");
+    let refuse = |complaint: &str| Err(FlagError::value("source", text, complaint));
+    match text.split_once(':') {
+        Some(("manifests", "")) => refuse("names no folder; use manifests:DIR"),
+        Some(("manifests", folder)) => Ok(SourceOptions::Manifests(folder.into())),
+        None if text == "kubernetes" && values.has("kubernetes") && !values.switch("kubernetes") => Err(
+            missing("-kubernetes=false leaves nothing to read; leave it out, or use --source=manifests:DIR"),
+        ),
+        None if text == "kubernetes" => Ok(SourceOptions::Kubernetes),
+        _ => refuse("is no source; use kubernetes or manifests:DIR"),
+    }
+}
+
+fn lease(values: &Values) -> Result<LeaseOptions, FlagError> {
+    let text = values.text("lease");
+    let refuse = |complaint: &str| Err(FlagError::value("lease", text, complaint));
+    match text.split_once(':') {
+        Some(("file", "")) => refuse("names no file; use file:PATH"),
+        Some(("file", path)) => Ok(LeaseOptions::File(path.into())),
+        Some(("kubernetes", place)) => match place.split_once('/') {
+            Some((namespace, name)) if is_label(namespace) && is_label(name) => {
+                Ok(LeaseOptions::Kubernetes { namespace: Some(namespace.to_owned()), name: name.to_owned() })
+            }
+            _ => refuse("names no Lease; use kubernetes:NAMESPACE/NAME"),
+        },
+        None if text == "kubernetes" => {
+            Ok(LeaseOptions::Kubernetes { namespace: None, name: "bellwether".to_owned() })
+        }
+        _ => refuse("is no lease; use kubernetes, kubernetes:NAMESPACE/NAME or file:PATH"),
+    }
+}
+
+/// A name that Kubernetes takes for a namespace or a Lease (RFC 1123 subdomain).
+fn is_label(text: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=253).contains(&text.len())
+        && text.bytes().all(|byte| inner(byte) || byte == b'-' || byte == b'.')
+        && text.bytes().next().is_some_and(inner)
+        && text.bytes().last().is_some_and(inner)
+}
+
+fn election(values: &Values) -> Result<ElectionOptions, FlagError> {
+    let preset = match values.text("election-preset") {
+        "bench" => durations([2000, 1600, 500, 500]),
+        "standard" => durations([6000, 4800, 1600, 1500]),
+        "careful" => durations([15_000, 12_000, 4000, 3900]),
+        _ => ElectionOptions::default(),
+    };
+    Ok(ElectionOptions {
+        lease_duration: values.duration("election-lease-duration")?.unwrap_or(preset.lease_duration),
+        validity: values.duration("election-validity")?.unwrap_or(preset.validity),
+        renew_interval: values.duration("election-renew-interval")?.unwrap_or(preset.renew_interval),
+        attempt_timeout: values.duration("election-attempt-timeout")?.unwrap_or(preset.attempt_timeout),
+    })
+}
+
+fn durations(millis: [u64; 4]) -> ElectionOptions {
+    let [lease_duration, validity, renew_interval, attempt_timeout] = millis.map(Duration::from_millis);
+    ElectionOptions { lease_duration, validity, renew_interval, attempt_timeout }
+}
+
+fn replication(
+    values: &Values,
+    environment: &dyn Environment,
+    lease: &LeaseOptions,
+) -> Result<ReplicationOptions, FlagError> {
+    // A lease file means one machine, so nothing needs to listen beyond it.
+    let default = if matches!(lease, LeaseOptions::File(_)) { "127.0.0.1:9912" } else { ":9912" };
+    let text = values.non_empty("replication-listener").unwrap_or_else(|| default.to_owned());
+    let listener = address::listener("replication-listener", &text)?;
+    let tls = tls(values)?;
+    if tls.is_none() && !listener.ip().is_loopback() && !values.switch("replication-plaintext") {
+        return Err(missing(
+            "replicas speak over the network: give --replication-tls-cert, --replication-tls-key and \
+             --replication-tls-ca, or allow plain text with --replication-plaintext",
+        ));
+    }
+    let advertised = match values.non_empty("replication-address") {
+        Some(text) => address::reachable("replication-address", text)?,
+        None => address::advertised(listener, environment),
+    };
+    let peers = values.list("peers").into_iter().map(|peer| address::reachable("peers", peer));
+    Ok(ReplicationOptions { listener, address: advertised, peers: peers.collect::<Result<_, _>>()?, tls })
+}
+
+fn tls(values: &Values) -> Result<Option<TlsFiles>, FlagError> {
+    let files =
+        ["replication-tls-cert", "replication-tls-key", "replication-tls-ca"].map(|name| path(values, name));
+    match files {
+        [Some(cert), Some(key), Some(ca)] => Ok(Some(TlsFiles { cert, key, ca })),
+        [None, None, None] => Ok(None),
+        _ => {
+            Err(missing("--replication-tls-cert, --replication-tls-key and --replication-tls-ca go together"))
+        }
+    }
+}
+
+fn api(values: &Values) -> ApiOptions {
+    ApiOptions {
+        in_cluster: values.switch("kubernetes-in-cluster"),
+        url: values.non_empty("kubernetes-url"),
+        token_file: path(values, "kubernetes-token-file"),
+        kubeconfig: path(values, "kubeconfig"),
+        namespace: values.text("kubernetes-namespace").to_owned(),
+    }
+}
+
+fn poll_interval(values: &Values) -> Result<Duration, FlagError> {
+    const NAME: &str = "source-poll-timeout";
+    match u64::try_from(values.integer(NAME)) {
+        Ok(millis @ 10..=3_600_000) => Ok(Duration::from_millis(millis)),
+        _ => Err(FlagError::value(NAME, values.text(NAME), "is not within 10 and 3600000 milliseconds")),
+    }
+}
+
+fn log(values: &Values) -> LogOptions {
+    LogOptions {
+        level: kind::level(values.text("application-log-level")).unwrap_or(tracing::Level::INFO),
+        json: values.switch("application-log-json-enabled") || values.text("log-format") == "json",
+    }
+}
+
+/// Where the XDG base directory specification puts state, with the id: several replicas may share a machine. A
+/// container's user often has no home; then it is the temporary folder.
+fn default_state_dir(environment: &dyn Environment, id: &str) -> PathBuf {
+    let home = environment.variable("HOME").map(PathBuf::from).filter(|home| home.parent().is_some());
+    environment
+        .variable("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .or_else(|| home.filter(|home| home.is_dir()).map(|home| home.join(".local/state")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("bellwether")
+        .join(id.replace('/', "_"))
+}
+
+fn path(values: &Values, name: &'static str) -> Option<PathBuf> {
+    values.non_empty(name).map(PathBuf::from)
+}
+
+fn missing(what: &str) -> FlagError {
+    FlagError::Combination(what.to_owned())
+}
