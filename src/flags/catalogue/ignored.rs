@@ -9,7 +9,7 @@ use crate::flags::kind::Kind::{
     Ratelimit, Text, Uint,
 };
 
-pub(super) const IGNORED: [Spec; 208] = [
+pub(super) static IGNORED: [Spec; 208] = [
     Spec::ignored("access-log", Text),
     Spec::ignored("access-log-disabled", Bool),
     Spec::ignored("access-log-json-enabled", Bool),

@@ -19,7 +19,7 @@ const FORMATS: &[&str] = &["text", "json"];
 const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
 
 #[rustfmt::skip]
-pub(super) const SERVE: [Spec; 20] = [
+pub(super) static SERVE: [Spec; 20] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -59,7 +59,7 @@ pub(super) const SERVE: [Spec; 20] = [
 ];
 
 #[rustfmt::skip]
-pub(super) const COMPILE: [Spec; 4] = [
+pub(super) static COMPILE: [Spec; 4] = [
     own("manifests", Text, "", Compile,
         "what to compile: a file or a folder, YAML or JSON (several documents, a List or an array)"),
     own("zone", Text, "", Compile, "print the table of /routes/ZONE instead of /routes"),

@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) const HONOURED: [Spec; 48] = [
+pub(super) static HONOURED: [Spec; 48] = [
     honoured("config-file", Text, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -116,7 +116,7 @@ const STATUS: &str = "this version writes no status of Ingresses";
 const SHARDS: &str = "this version serves no shards under /swarm";
 
 #[rustfmt::skip]
-pub(super) const UNSUPPORTED: [Spec; 27] = [
+pub(super) static UNSUPPORTED: [Spec; 27] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
