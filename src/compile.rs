@@ -2,12 +2,17 @@
 
 mod algorithm;
 mod annotations;
+mod assembly;
 mod cluster;
 mod context;
 mod diagnostics;
 mod hosts;
+mod ingress;
+mod names;
+mod redirect;
 mod settings;
 mod sourced;
+mod synthetic;
 mod traffic;
 
 use std::collections::BTreeMap;
@@ -58,3 +63,4 @@ pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
     let _ = (objects, settings);
     Compiled::default()
 }
+

@@ -1,6 +1,6 @@
 //! What annotations and labels add to the routes of Ingresses and RouteGroups alike.
 
-use crate::eskip::{Filter, Route};
+use crate::eskip::{Filter, Predicate, Route};
 use crate::object::Metadata;
 
 use super::Settings;
@@ -14,17 +14,35 @@ pub(super) const REDIRECT: &str = "zalando.org/skipper-ingress-redirect";
 /// Appends the predicates and filters that the operator configured for the annotations of `metadata`, in the order of the
 /// flags. Routes of internal hosts have settings of their own.
 pub(super) fn append_configured(route: &mut Route, metadata: &Metadata, settings: &Settings, internal: bool) {
-    let (predicates, filters) = if internal {
-        (&settings.east_west_annotation_predicates, &settings.east_west_annotation_filters)
-    } else {
-        (&settings.annotation_predicates, &settings.annotation_filters)
-    };
-    for rule in predicates.iter().filter(|rule| metadata.annotation(&rule.key) == Some(&rule.value)) {
-        route.predicates.extend(rule.predicates.iter().cloned());
+    for predicates in configured_predicates(metadata, settings, internal) {
+        route.predicates.extend_from_slice(predicates);
     }
-    for rule in filters.iter().filter(|rule| metadata.annotation(&rule.key) == Some(&rule.value)) {
-        route.filters.extend(rule.filters.iter().cloned());
+    for filters in configured_filters(metadata, settings, internal) {
+        route.filters.extend_from_slice(filters);
     }
+}
+
+/// The predicates that [`append_configured`] appends, rule by rule.
+pub(super) fn configured_predicates<'a>(
+    metadata: &'a Metadata,
+    settings: &'a Settings,
+    internal: bool,
+) -> impl Iterator<Item = &'a [Predicate]> {
+    let rules =
+        if internal { &settings.east_west_annotation_predicates } else { &settings.annotation_predicates };
+    let matching = rules.iter().filter(|rule| metadata.annotation(&rule.key) == Some(&rule.value));
+    matching.map(|rule| rule.predicates.as_slice())
+}
+
+/// The filters that [`append_configured`] appends, rule by rule.
+pub(super) fn configured_filters<'a>(
+    metadata: &'a Metadata,
+    settings: &'a Settings,
+    internal: bool,
+) -> impl Iterator<Item = &'a [Filter]> {
+    let rules = if internal { &settings.east_west_annotation_filters } else { &settings.annotation_filters };
+    let matching = rules.iter().filter(|rule| metadata.annotation(&rule.key) == Some(&rule.value));
+    matching.map(|rule| rule.filters.as_slice())
 }
 
 /// The filter that names the application of `metadata`, if the configured label is there.

@@ -104,13 +104,12 @@ impl<'a> Cluster<'a> {
             target_port: port.target_port.as_ref().map(TargetPort::to_string).unwrap_or_default(),
             protocol: if by_slices && !scheme.annotated { String::new() } else { scheme.name.to_owned() },
         };
-        let all = self.cached(key, || match &self.addresses {
+        self.cached(key, zone, || match &self.addresses {
             Addresses::Endpoints(known) => {
                 Some(targets::of_service_port(known.get(&(namespace, service))?, scheme.name, port))
             }
             Addresses::Slices(known) => Some(known.get(&(namespace, service))?.of_service_port(scheme, port)),
-        });
-        in_zone(all, zone)
+        })
     }
 
     /// The endpoints behind a target port of a service, as a RouteGroup sees them, sorted by address; zones as above.
@@ -127,25 +126,43 @@ impl<'a> Cluster<'a> {
             target_port: target.to_string(),
             protocol: "TCP".to_owned(),
         };
-        let all = self.cached(key, || match &self.addresses {
+        self.cached(key, zone, || match &self.addresses {
             Addresses::Endpoints(known) => {
                 Some(targets::of_target_port(known.get(&(namespace, service))?, scheme.name, target))
             }
             Addresses::Slices(known) => {
                 Some(known.get(&(namespace, service))?.of_target_port(scheme, target))
             }
-        });
-        in_zone(all, zone)
+        })
     }
 
-    fn cached(&self, key: CacheKey, find: impl FnOnce() -> Option<Vec<Endpoint>>) -> Rc<[Endpoint]> {
+    fn cached(
+        &self,
+        key: CacheKey,
+        zone: &str,
+        find: impl FnOnce() -> Option<Vec<Endpoint>>,
+    ) -> Rc<[Endpoint]> {
         let mut found = self.found.borrow_mut();
         let entry = found.entry(key).or_insert_with(|| {
             let mut endpoints = find().unwrap_or_default();
             endpoints.sort_by(|a, b| a.address.cmp(&b.address));
-            endpoints.into()
+            self.balanced(endpoints).into()
         });
-        Rc::clone(entry)
+        match self.addresses {
+            Addresses::Slices(_) if !zone.is_empty() => in_zone(entry, zone),
+            _ => Rc::clone(entry),
+        }
+    }
+
+    /// Addresses from Endpoints are texts to the peer, and it reads them again where there are several: an annotated
+    /// scheme with a `?zone=` in it becomes a zone.
+    fn balanced(&self, endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+        match self.addresses {
+            Addresses::Endpoints(_) if endpoints.len() > 1 => {
+                endpoints.into_iter().map(|endpoint| Endpoint::from(endpoint.address.as_str())).collect()
+            }
+            _ => endpoints,
+        }
     }
 }
 
@@ -161,12 +178,9 @@ fn id(metadata: &Metadata) -> Id<'_> {
     (metadata.namespace_or_default(), &metadata.name)
 }
 
-fn in_zone(all: Rc<[Endpoint]>, zone: &str) -> Rc<[Endpoint]> {
-    if zone.is_empty() {
-        return all;
-    }
+fn in_zone(all: &Rc<[Endpoint]>, zone: &str) -> Rc<[Endpoint]> {
     let zonal: Rc<[Endpoint]> = all.iter().filter(|endpoint| endpoint.zone == zone).cloned().collect();
-    if zonal.len() >= MIN_ENDPOINTS_BY_ZONE { zonal } else { all }
+    if zonal.len() >= MIN_ENDPOINTS_BY_ZONE { zonal } else { Rc::clone(all) }
 }
 
 /// The address of a port; an IPv6 address gets brackets.
