@@ -63,4 +63,3 @@ pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
     let _ = (objects, settings);
     Compiled::default()
 }
-

@@ -88,8 +88,10 @@ fn convert_path(
     let redirect = Some(subject.redirect).filter(|_| !is_internal && !subject.handles_redirect);
     let twin = redirect.and_then(|redirect| redirect.twin(&route)).map(|twin| subject.forwarded(twin));
     append_configured(&mut route, &subject.ingress.metadata, settings, is_internal);
-    let copy =
-        settings.east_west.then(|| subject.forwarded(east_west_copy(&route, &subject.object, settings)));
+    let copy = settings.east_west.then(|| {
+        let host = east_west_host(&subject.object, settings);
+        (subject.forwarded(copy_for_host(&route, &host)), host)
+    });
 
     host_routes.add(host, HostRoute::new(subject.sourced(route)));
     if let Some(twin) = twin {
