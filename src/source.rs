@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compile::Diagnostic;
 use crate::object::Objects;
+use crate::time::BootClock;
 
 mod default_filters;
+pub mod kubernetes;
 pub mod manifests;
 pub mod versions;
 
+pub use kubernetes::{Access, AccessError, Deadlines, Kubernetes, KubernetesConfig};
 pub use manifests::{ManifestError, Manifests};
 
 /// One of the two ports of the program: reads a whole, consistent set of objects.
@@ -53,6 +58,65 @@ pub struct SourceError {
     pub code: String,
     /// How long the upstream asks to be left alone (`Retry-After`).
     pub retry_after: Option<Duration>,
+}
+
+/// Where the objects of this process come from, as the command line says.
+#[derive(Clone, Debug)]
+pub struct SourceConfig {
+    /// `--source`.
+    pub upstream: Upstream,
+    /// `-default-filters-dir`.
+    pub default_filters: Option<PathBuf>,
+}
+
+/// One of the two upstreams.
+#[derive(Clone, Debug)]
+pub enum Upstream {
+    /// A Kubernetes API.
+    Kubernetes(KubernetesConfig),
+    /// A file or a folder of manifests.
+    Manifests(PathBuf),
+}
+
+/// A source of either kind.
+pub enum Source {
+    /// A Kubernetes API; boxed, since it is much the larger.
+    Kubernetes(Box<Kubernetes>),
+    /// A file or a folder of manifests.
+    Manifests(Manifests),
+}
+
+impl Source {
+    /// The source that `config` describes. Nothing is read yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the access to the API cannot be right.
+    pub async fn open(config: SourceConfig) -> Result<Self, AccessError> {
+        let SourceConfig { upstream, default_filters } = config;
+        Ok(match upstream {
+            Upstream::Manifests(path) => Self::Manifests(Manifests::new(path, default_filters)),
+            Upstream::Kubernetes(config) => Self::Kubernetes(Box::new(
+                Kubernetes::new(config, default_filters, Arc::new(BootClock)).await?,
+            )),
+        })
+    }
+}
+
+impl ObjectSource for Source {
+    async fn read(&mut self) -> Result<Reading, SourceError> {
+        match self {
+            Self::Kubernetes(source) => source.read().await,
+            Self::Manifests(source) => source.read().await,
+        }
+    }
+
+    fn raise_floor(&mut self, versions: &BTreeMap<String, String>) {
+        match self {
+            Self::Kubernetes(source) => source.raise_floor(versions),
+            Self::Manifests(source) => source.raise_floor(versions),
+        }
+    }
 }
 
 impl SourceError {
