@@ -80,10 +80,10 @@ pub enum Upstream {
 
 /// A source of either kind.
 pub enum Source {
-    /// A Kubernetes API; boxed, since it is much the larger.
+    /// A Kubernetes API.
     Kubernetes(Box<Kubernetes>),
     /// A file or a folder of manifests.
-    Manifests(Manifests),
+    Manifests(Box<Manifests>),
 }
 
 impl Source {
@@ -95,7 +95,7 @@ impl Source {
     pub async fn open(config: SourceConfig) -> Result<Self, AccessError> {
         let SourceConfig { upstream, default_filters } = config;
         Ok(match upstream {
-            Upstream::Manifests(path) => Self::Manifests(Manifests::new(path, default_filters)),
+            Upstream::Manifests(path) => Self::Manifests(Box::new(Manifests::new(path, default_filters))),
             Upstream::Kubernetes(config) => Self::Kubernetes(Box::new(
                 Kubernetes::new(config, default_filters, Arc::new(BootClock)).await?,
             )),
