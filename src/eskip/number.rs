@@ -13,15 +13,35 @@ pub(super) fn append(out: &mut String, number: f64) {
     if number.floor() == number {
         return out.push_str(&format!("{number:.0}"));
     }
-    // Rust's shortest digits are Go's; only the choice and the look of the exponent differ.
-    let scientific = format!("{number:e}");
-    let (digits, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
+    let scientific = shortest(number);
+    let (mantissa, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");
     let exponent: i32 = exponent.parse().expect("`{:e}` writes an integral exponent");
-    if (-4..6).contains(&exponent) {
-        return out.push_str(&number.to_string());
+    if !(-4..6).contains(&exponent) {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        return out.push_str(&format!("{mantissa}e{sign}{:02}", exponent.abs()));
     }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    out.push_str(&format!("{digits}e{sign}{:02}", exponent.abs()));
+    let (sign, mantissa) = mantissa.split_at(usize::from(mantissa.starts_with('-')));
+    let digits = mantissa.replace('.', "");
+    out.push_str(sign);
+    match usize::try_from(exponent) {
+        Ok(exponent) => {
+            let (integral, fraction) = digits.split_at(exponent + 1);
+            out.push_str(&format!("{integral}.{fraction}"));
+        }
+        Err(_) => {
+            let zeros = exponent.unsigned_abs() as usize - 1;
+            out.push_str(&format!("0.{}{digits}", "0".repeat(zeros)));
+        }
+    }
+}
+
+/// The fewest digits that give the number back, as `{:e}` writes them. Where two such texts are equally near, Rust
+/// takes the upper one and Go the even one.
+fn shortest(number: f64) -> String {
+    let upper = format!("{number:e}");
+    let digits = upper.bytes().take_while(|&byte| byte != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{number:.*e}", digits - 1);
+    if even.parse() == Ok(number) { even } else { upper }
 }
 
 #[cfg(test)]
@@ -65,6 +85,7 @@ mod tests {
             (999999.5, "999999.5"),
             (1234567.5, "1.2345675e+06"),
             (4503599627370495.5, "4.5035996273704955e+15"),
+            (276029918775631.125, "2.7602991877563112e+14"),
             (f64::INFINITY, "+Inf"),
             (f64::NEG_INFINITY, "-Inf"),
             (f64::NAN, "NaN"),

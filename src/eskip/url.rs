@@ -72,6 +72,7 @@ impl Url {
         let mut url = Self::default();
         if text == "*" {
             url.path = b"*".to_vec();
+            url.raw_path = text.to_owned();
             return Ok(url);
         }
         let (scheme, rest) = split_scheme(text)?;
