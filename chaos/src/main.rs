@@ -1,1 +1,60 @@
-fn main() {}
+//! `cargo run -p chaos -- COMMAND`.
+
+use std::process::ExitCode;
+
+use chaos::numbers::NumbersArgs;
+use chaos::scenario::e2e::E2eArgs;
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The harness that breaks Bellwether in front of everybody.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build etcd, kube-apiserver, Skipper and routesrv, where they are not up to date. Needs Go.
+    Peers,
+    /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
+    E2e(E2eArgs),
+    /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
+    Numbers(NumbersArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = tokio::select! {
+        outcome = run(args.command) => outcome,
+        name = interrupted() => Err(anyhow::anyhow!("ended by {name}")),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether all is well.
+async fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Peers => chaos::peers::build().await.map(|()| true),
+        Command::E2e(args) => args.run().await,
+        Command::Numbers(args) => args.run().await,
+    }
+}
+
+/// Waits for a signal to end. What was started is then dropped, and so ended, with the future that started it.
+async fn interrupted() -> &'static str {
+    let mut terminate = signal(SignalKind::terminate()).expect("SIGTERM can be listened to");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    }
+}

@@ -1,0 +1,24 @@
+//! The harness that breaks Bellwether in front of everybody.
+//!
+//! ```text
+//!  peers ──▶ stage (etcd, API server, replicas, VIP, Skipper, backend) ◀── faults
+//!              │                                                           ▲
+//!              └── observe (clients and pollers) ──▶ history ──▶ check     │
+//!  scenario: the play: what is staged, when what breaks, and the verdict ──┘
+//! ```
+//!
+//! Everything runs on loopback, as plain processes that end with the harness. What is observed goes into an
+//! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
+
+pub mod check;
+pub mod faults;
+pub mod history;
+pub mod http;
+pub mod numbers;
+pub mod observe;
+pub mod peers;
+pub mod ports;
+pub mod process;
+pub mod scenario;
+pub mod stage;
+pub mod table;

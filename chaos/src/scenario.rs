@@ -1,0 +1,11 @@
+//! The plays: what is staged, when what breaks, and the verdict.
+
+pub mod e2e;
+pub mod verdict;
+
+use crate::history::History;
+
+/// Says what happens, with the time since the run began.
+pub fn say(history: &History, what: impl AsRef<str>) {
+    println!("{:>8.3} s  {}", history.now().as_secs_f64(), what.as_ref());
+}

@@ -1,0 +1,107 @@
+//! The acts: what is changed, what is broken, and what must come of it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::Instant;
+
+use super::Server;
+use super::set::Set;
+use crate::faults;
+use crate::observe::traffic::ask;
+use crate::scenario::say;
+use crate::stage::cluster::Apply;
+use crate::stage::{manifests, until};
+
+/// From a change at the API to an answer by it through Skipper: two polls of half a second, a leader that may have
+/// to be replaced first, and a busy machine.
+const ARRIVAL: Duration = Duration::from_secs(30);
+
+/// From the start of a replica until it is ready.
+const START: Duration = Duration::from_secs(30);
+
+/// Plays every act on `set`.
+pub async fn play(set: &mut Set, server: Server) -> Result<()> {
+    change(set, 2).await?;
+    match server {
+        Server::Bellwether => {
+            leader_dies(set).await?;
+            power_cut_without_api(set).await
+        }
+        Server::Routesrv => one_dies(set).await,
+    }
+}
+
+/// A RouteGroup and an Ingress change; both arrive.
+async fn change(set: &Set, generation: u64) -> Result<()> {
+    let host = format!("new-{generation}.test");
+    let port = set.backend.address().port();
+    let ingress = manifests::ingress("front", &["ingress.test", &host], "backend", port);
+    let start = Instant::now();
+    set.cluster.apply(&[manifests::marker(generation), ingress], Apply::ForGood).await?;
+    let skipper = set.skipper.address();
+    let every = Duration::from_millis(10);
+    until(&format!("generation {generation} through Skipper"), ARRIVAL, every, async || {
+        (ask(skipper, "marker.test").await == Ok(Some(generation))).then_some(())
+    })
+    .await?;
+    until(&format!("{host} through Skipper"), ARRIVAL, every, async || ask(skipper, &host).await.ok())
+        .await?;
+    let after = start.elapsed().as_secs_f64();
+    say(
+        &set.history,
+        format!("a changed RouteGroup and Ingress have arrived through Skipper after {after:.3} s"),
+    );
+    Ok(())
+}
+
+/// The leader is killed: another one leads, changes still arrive, and the dead one joins again.
+async fn leader_dies(set: &mut Set) -> Result<()> {
+    let leader = set.fleet.leader(ARRIVAL).await?;
+    let name = set.fleet.replicas[leader].name().to_owned();
+    set.fleet.replicas[leader].kill().await?;
+    say(&set.history, format!("{name}, the leader, is killed"));
+    let next = set.fleet.leader(ARRIVAL).await?;
+    say(&set.history, format!("{} leads", set.fleet.replicas[next].name()));
+    change(set, 3).await?;
+    set.fleet.replicas[leader].start()?;
+    set.fleet.ready(START).await?;
+    set.fleet.settled(START).await?;
+    say(&set.history, format!("{name} is back"));
+    Ok(())
+}
+
+/// All replicas lose power while the API server is down: they serve from disk what they served before, and go on
+/// when it is back.
+async fn power_cut_without_api(set: &mut Set) -> Result<()> {
+    let before = set.fleet.settled(START).await?;
+    set.cluster.api.down().await?;
+    say(&set.history, "the API server is down");
+    faults::power_cut(&mut set.fleet).await?;
+    say(&set.history, "all replicas were killed and started again");
+    set.fleet.ready(START).await?;
+    for status in set.fleet.statuses().await.into_iter().flatten() {
+        let digest = status.digest.unwrap_or_default();
+        ensure!(digest == before, "{} serves {digest} from disk, not {before}", status.replica);
+    }
+    say(&set.history, "all serve the same table from disk");
+    // Long enough for the clients to meet them, and for a Lease to be missed.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    set.cluster.up().await?;
+    say(&set.history, "the API server is back");
+    change(set, 4).await?;
+    set.fleet.settled(START).await.map(drop)
+}
+
+/// What routesrv is asked for: one of two replicas dies, changes still arrive.
+async fn one_dies(set: &mut Set) -> Result<()> {
+    set.fleet.replicas[0].kill().await?;
+    say(&set.history, "one replica is killed");
+    change(set, 3).await?;
+    set.fleet.replicas[0].start()?;
+    set.fleet.ready(START).await?;
+    for generation in 4..10 {
+        change(set, generation).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! The set: what stands on the stage before the first act.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::Server;
+use crate::history::History;
+use crate::observe::Observers;
+use crate::observe::poller::Poller;
+use crate::observe::traffic::Traffic;
+use crate::scenario::say;
+use crate::stage::backend::Backend;
+use crate::stage::cluster::{Apply, Cluster};
+use crate::stage::fleet::Fleet;
+use crate::stage::skipper::Skipper;
+use crate::stage::vip::{Probe, Vip};
+use crate::stage::{Folder, manifests, program};
+
+/// Ingresses with a Service and endpoints each, for bulk.
+const INGRESSES: usize = 20;
+
+/// RouteGroups to the backend, for bulk.
+const ROUTE_GROUPS: usize = 10;
+
+/// How often the route server reads the API, and Skipper the route server.
+const POLL: Duration = Duration::from_millis(500);
+
+/// What the route server is told beside where things are: routesrv and Bellwether alike.
+const FLAGS: [&str; 3] =
+    ["-source-poll-timeout=500", "-enable-kubernetes-endpointslices", "-enable-kubernetes-external-names"];
+
+/// Everything that runs. The order of the fields is the order of their end.
+pub struct Set {
+    /// The clients.
+    pub observers: Observers,
+    /// The proxy of the traffic.
+    pub skipper: Skipper,
+    /// Keeps the Service's address alive.
+    _vip: Vip,
+    /// The replicas.
+    pub fleet: Fleet,
+    /// The API.
+    pub cluster: Cluster,
+    /// Where requests end.
+    pub backend: Backend,
+    /// What was seen.
+    pub history: History,
+    /// No table has fewer routes.
+    pub least_routes: usize,
+}
+
+impl Set {
+    /// Builds it, part by part.
+    pub async fn build(server: Server, binary: Option<PathBuf>, folder: &Folder) -> Result<Self> {
+        // Before anything runs: building may take its time.
+        let binary = match server {
+            Server::Bellwether => Some(program::bellwether(binary).await?),
+            Server::Routesrv => None,
+        };
+        let history = History::default();
+        let backend = Backend::start().await?;
+        let cluster = Cluster::start(folder).await?;
+        say(&history, "etcd and the API server are ready");
+        cluster.apply(&manifests::route_group_definition(), Apply::ForGood).await?;
+        cluster.apply(&[manifests::namespace()], Apply::ForGood).await?;
+        let objects = objects(&backend);
+        cluster.apply(&objects, Apply::ForGood).await?;
+        say(&history, format!("{} objects are applied", objects.len()));
+
+        let mut fleet = match binary {
+            Some(binary) => bellwethers(&binary, &cluster, folder, &history).await?,
+            None => program::routesrvs(2, &cluster.api, &FLAGS.map(str::to_owned), folder, &history)?,
+        };
+        fleet.start()?;
+        fleet.ready(Duration::from_secs(30)).await?;
+        say(&history, "all replicas are ready");
+        let vip = Vip::start(fleet.targets(), Probe::default(), history.clone()).await?;
+        let routes = format!("http://{}/routes", vip.address());
+        let skipper = Skipper::start(folder, &routes, POLL, "marker.test").await?;
+        say(&history, "Skipper has routes");
+
+        let observers = observers(&skipper, &vip, &history);
+        let least_routes = INGRESSES + ROUTE_GROUPS + 2;
+        Ok(Self { observers, skipper, _vip: vip, fleet, cluster, backend, history, least_routes })
+    }
+}
+
+/// A few dozen objects: a marker, an Ingress and RouteGroups to the backend, and Ingresses with endpoints.
+fn objects(backend: &Backend) -> Vec<Value> {
+    let port = backend.address().port();
+    let mut all = vec![
+        manifests::marker(1),
+        manifests::external_service("backend", "127.0.0.1", port),
+        manifests::ingress("front", &["ingress.test"], "backend", port),
+    ];
+    for n in 0..ROUTE_GROUPS {
+        let (name, host) = (format!("group-{n}"), format!("group-{n}.test"));
+        all.push(manifests::network_route_group(&name, &host, &backend.url()));
+    }
+    for n in 0..INGRESSES {
+        let (name, host) = (format!("bulk-{n}"), format!("bulk-{n}.test"));
+        all.extend(manifests::service(&name, u8::try_from(1 + n % 3).unwrap_or(1)));
+        all.push(manifests::ingress(&name, &[&host], &name, 80));
+    }
+    all
+}
+
+/// Three replicas which may do exactly what `deploy/` grants.
+async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history: &History) -> Result<Fleet> {
+    let deploy = manifests::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy"))?;
+    let kind = |document: &Value| document["kind"].as_str().unwrap_or_default().to_owned();
+    let (namespaces, deploy): (Vec<_>, Vec<_>) = deploy.into_iter().partition(|one| kind(one) == "Namespace");
+    cluster.apply(&namespaces, Apply::ForGood).await?;
+    cluster.apply(&deploy, Apply::DryRun).await?;
+    let granting = |one: &&Value| {
+        kind(one).ends_with("Role") || kind(one).ends_with("RoleBinding") || kind(one) == "ServiceAccount"
+    };
+    let rights: Vec<Value> = deploy.iter().filter(granting).cloned().collect();
+    cluster.apply(&rights, Apply::ForGood).await?;
+    say(
+        history,
+        format!("deploy/: {} objects pass a dry run, {} of them are applied", deploy.len(), rights.len()),
+    );
+
+    let account =
+        rights.iter().find(|one| kind(one) == "ServiceAccount").context("deploy/ has no ServiceAccount")?;
+    let name = account["metadata"]["name"].as_str().context("the ServiceAccount has no name")?;
+    let namespace = account["metadata"]["namespace"].as_str().unwrap_or("default");
+    let kubeconfig = cluster.kubeconfig_of(namespace, name).await?;
+    let mut flags = FLAGS.map(str::to_owned).to_vec();
+    flags.extend([
+        "--source=kubernetes".to_owned(),
+        format!("--lease=kubernetes:{namespace}/bellwether"),
+        format!("--kubeconfig={}", kubeconfig.display()),
+    ]);
+    program::bellwethers(binary, 3, &flags, folder, history)
+}
+
+/// One client through Skipper, and two that poll as Skipper does, plain and compressed.
+fn observers(skipper: &Skipper, vip: &Vip, history: &History) -> Observers {
+    let mut observers = Observers::default();
+    let hosts = ["marker.test", "ingress.test", "group-0.test", "group-9.test"].map(str::to_owned).to_vec();
+    let traffic = Traffic { name: "traffic".to_owned(), to: skipper.address(), hosts };
+    observers.add(Duration::from_millis(5), |pace| traffic.run(history.clone(), pace));
+    for (name, gzip) in [("poller", false), ("poller-gzip", true)] {
+        let poller = Poller { name: name.to_owned(), to: vip.address(), gzip, ledger: vip.ledger() };
+        observers.add(Duration::from_millis(20), |pace| poller.run(history.clone(), pace));
+    }
+    observers
+}

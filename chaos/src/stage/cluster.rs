@@ -1,0 +1,132 @@
+//! etcd and API server together, with an administrator's hands: apply, delete, tokens.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount;
+use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::discovery::{Scope, pinned_kind};
+use serde_json::Value;
+
+use crate::stage::apiserver::{ADMIN_TOKEN, ApiServer};
+use crate::stage::etcd::Etcd;
+use crate::stage::{Folder, manifests, until};
+
+/// How an object is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Apply {
+    /// For good.
+    ForGood,
+    /// A server-side dry run: validated and admitted, not stored.
+    DryRun,
+}
+
+/// A Kubernetes API with nothing behind it: no controllers, no nodes.
+pub struct Cluster {
+    /// The API server, to be taken down and up.
+    pub api: ApiServer,
+    client: kube::Client,
+    _etcd: Etcd,
+}
+
+impl Cluster {
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Where etcd or the API server do not start.
+    pub async fn start(folder: &Folder) -> Result<Self> {
+        let etcd = Etcd::start(folder)?;
+        let mut api = ApiServer::new(folder, etcd.url())?;
+        let kubeconfig = api.kubeconfig("admin", ADMIN_TOKEN)?;
+        let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        let client = kube::Client::try_from(config)?;
+        api.up(&client).await?;
+        Ok(Self { api, client, _etcd: etcd })
+    }
+
+    /// Takes the API server up again after [`ApiServer::down`].
+    ///
+    /// # Errors
+    ///
+    /// Where it is not ready in time.
+    pub async fn up(&mut self) -> Result<()> {
+        self.api.up(&self.client).await
+    }
+
+    /// Server-side apply of every document, in order. A kind whose definition was applied a moment ago is waited
+    /// for.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server refuses one; the message names it.
+    pub async fn apply(&self, documents: &[Value], how: Apply) -> Result<()> {
+        for document in documents {
+            let what = format!("{} {}", text(document, "/kind"), text(document, "/metadata/name"));
+            let api = self.api_of(document).await.with_context(|| format!("apply {what}"))?;
+            let name = text(document, "/metadata/name");
+            let params = PatchParams { dry_run: how == Apply::DryRun, ..PatchParams::apply("chaos").force() };
+            api.patch(&name, &params, &Patch::Apply(document))
+                .await
+                .with_context(|| format!("apply {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the object that `document` names.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not there or must not be deleted.
+    pub async fn delete(&self, document: &Value) -> Result<()> {
+        let name = text(document, "/metadata/name");
+        let deleted = self.api_of(document).await?.delete(&name, &Default::default()).await;
+        deleted.map(drop).with_context(|| format!("delete {} {name}", text(document, "/kind")))
+    }
+
+    /// The kubeconfig of a ServiceAccount, with a token from the TokenRequest API.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no such account.
+    pub async fn kubeconfig_of(&self, namespace: &str, account: &str) -> Result<PathBuf> {
+        let request = TokenRequest {
+            spec: TokenRequestSpec { expiration_seconds: Some(86_400), ..Default::default() },
+            ..Default::default()
+        };
+        let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), namespace);
+        let token = accounts
+            .create_token_request(account, &PostParams::default(), &request)
+            .await
+            .with_context(|| format!("a token for {namespace}/{account}"))?;
+        let token = token.status.context("a token request that succeeded has a status")?.token;
+        self.api.kubeconfig(account, &token)
+    }
+
+    /// Where objects like `document` live. What kinds there are is asked each time: definitions come and go.
+    async fn api_of(&self, document: &Value) -> Result<Api<DynamicObject>> {
+        let kind = manifests::kind(document)?;
+        let wait = Duration::from_secs(10);
+        let (resource, capabilities) = until(
+            &format!("the kind {} at the API server", kind.kind),
+            wait,
+            Duration::from_millis(100),
+            async || pinned_kind(&self.client, &kind).await.ok(),
+        )
+        .await?;
+        Ok(match (capabilities.scope, document.pointer("/metadata/namespace").and_then(Value::as_str)) {
+            (Scope::Cluster, _) => Api::all_with(self.client.clone(), &resource),
+            (Scope::Namespaced, namespace) => {
+                Api::namespaced_with(self.client.clone(), namespace.unwrap_or("default"), &resource)
+            }
+        })
+    }
+}
+
+fn text(document: &Value, pointer: &str) -> String {
+    document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,188 @@
+//! One route server process, which can be killed, stopped and started again at the same addresses.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde::Deserialize;
+use tokio::process::Command;
+
+use crate::history::{History, LifeEvent};
+use crate::http::Call;
+use crate::process::Process;
+use crate::stage::vip::Target;
+
+/// How a route server is started, and where it answers.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// Its name in logs and in the history.
+    pub name: String,
+    /// The program.
+    pub binary: PathBuf,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment, beside the harness's own.
+    pub env: BTreeMap<String, String>,
+    /// Where it serves `/routes`.
+    pub serve: SocketAddr,
+    /// Where it serves `/status` and `/metrics`.
+    pub support: SocketAddr,
+    /// Where it says whether it is ready.
+    pub ready: (SocketAddr, &'static str),
+}
+
+/// A route server, running or not.
+pub struct Replica {
+    launch: Launch,
+    logs: PathBuf,
+    history: History,
+    process: Option<Process>,
+}
+
+/// What `/status` says, as far as the harness reads it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Its own name.
+    pub replica: String,
+    /// `leader` or `follower`.
+    pub role: String,
+    /// The epoch that it knows.
+    pub epoch: u64,
+    /// The sequence of its active table.
+    pub sequence: u64,
+    /// The digest of its active table; `None` before the first.
+    pub digest: Option<String>,
+    /// The routes in it.
+    pub routes: usize,
+    /// Whether it may be behind (design D4).
+    pub current: bool,
+    /// Whether it is ready.
+    pub ready: bool,
+}
+
+impl Replica {
+    /// One that is not started yet.
+    pub fn new(launch: Launch, logs: PathBuf, history: History) -> Self {
+        Self { launch, logs, history, process: None }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.launch.name
+    }
+
+    /// Where it serves `/routes`.
+    pub fn serve(&self) -> SocketAddr {
+        self.launch.serve
+    }
+
+    /// Where it serves `/status`.
+    pub fn support(&self) -> SocketAddr {
+        self.launch.support
+    }
+
+    /// What the VIP needs to know of it.
+    pub fn target(&self) -> Target {
+        Target { name: self.launch.name.clone(), serve: self.launch.serve, ready: self.launch.ready }
+    }
+
+    /// Starts it; it may take a while until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// Where the program cannot be started.
+    pub fn start(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.launch.binary);
+        command.args(&self.launch.args).envs(&self.launch.env);
+        self.process = Some(Process::spawn(&self.launch.name, command, &self.logs)?);
+        Ok(())
+    }
+
+    /// Kills it as a power cut would. Returns once it is gone.
+    ///
+    /// # Errors
+    ///
+    /// Where it survives that.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.history.life(&self.launch.name, LifeEvent::Killed);
+        match &mut self.process {
+            Some(process) => process.kill().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends SIGKILL and does not wait; for the moment of the fault to be exact.
+    pub fn kill_now(&mut self) {
+        self.history.life(&self.launch.name, LifeEvent::Killed);
+        self.signal(Signal::KILL);
+    }
+
+    /// Asks it to stop, with SIGTERM.
+    pub fn terminate(&mut self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Waits for its end after [`Replica::terminate`] or [`Replica::kill_now`].
+    ///
+    /// # Errors
+    ///
+    /// Where it still runs at the `deadline`.
+    pub async fn ended(&mut self, deadline: Duration) -> Result<()> {
+        if let Some(process) = &mut self.process {
+            process.wait(deadline).await?;
+            self.history.life(&self.launch.name, LifeEvent::Ended);
+        }
+        Ok(())
+    }
+
+    /// Whether it was started and has ended since.
+    pub fn gone(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.exited().is_some())
+    }
+
+    /// What it says of itself.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer, or not with JSON as it should be.
+    pub async fn status(&self) -> Result<Status> {
+        let call = Call { deadline: Duration::from_millis(500), ..Call::get(self.launch.support, "/status") };
+        let call = Call { headers: &[(http::header::ACCEPT, "application/json")], ..call };
+        let (_, reply) = call.send().await.map_err(|failure| anyhow::anyhow!(failure.cause))?;
+        ensure!(reply.status.is_success(), "/status of {}: {}", self.launch.name, reply.status);
+        serde_json::from_slice(&reply.body).with_context(|| format!("/status of {}", self.launch.name))
+    }
+
+    /// Whether it says that it is ready.
+    pub async fn ready(&self) -> bool {
+        let (address, path) = self.launch.ready;
+        Call::get(address, path).send().await.is_ok_and(|(_, reply)| reply.status.is_success())
+    }
+
+    /// The end of its log, for an error message.
+    pub fn tail(&self, lines: usize) -> String {
+        self.process.as_ref().map(|process| process.tail(lines)).unwrap_or_default()
+    }
+
+    fn signal(&mut self, signal: Signal) {
+        if let Some(process) = &mut self.process {
+            process.signal(signal);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_needs_no_field() {
+        let status: Status =
+            serde_json::from_str(r#"{"role": "leader", "digest": null, "more": 1}"#).unwrap();
+        assert_eq!(status, Status { role: "leader".to_owned(), ..Status::default() });
+    }
+}

@@ -1,0 +1,52 @@
+//! A real Skipper that polls the Service for its routes.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::process::Command;
+
+use crate::http::Call;
+use crate::peers;
+use crate::ports;
+use crate::process::Process;
+use crate::stage::{Folder, until};
+
+/// A running Skipper.
+pub struct Skipper {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl Skipper {
+    /// Starts it on the routes at `routes_url`, polled each `poll`, and waits until it has loaded them: until it
+    /// answers 200 for `host`.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not built or has no routes in time; with the end of its log.
+    pub async fn start(folder: &Folder, routes_url: &str, poll: Duration, host: &str) -> Result<Self> {
+        let (address, support) = (ports::free()?, ports::free()?);
+        let mut command = Command::new(peers::SKIPPER.binary()?);
+        command
+            .arg(format!("-address={address}"))
+            .arg(format!("-support-listener={support}"))
+            .arg(format!("-routes-urls={routes_url}"))
+            .arg(format!("-source-poll-timeout={}", poll.as_millis()))
+            .args(["-wait-first-route-load", "-access-log-disabled"])
+            // It keeps what it downloads in a temporary file that it leaves behind.
+            .env("TMPDIR", folder.sub("skipper")?);
+        let process = Process::spawn("skipper", command, &folder.sub("logs")?)?;
+        let loaded = until("Skipper with routes", Duration::from_secs(30), poll / 2, async || {
+            let call = Call { host, ..Call::get(address, "/") };
+            call.send().await.is_ok_and(|(_, reply)| reply.status.is_success()).then_some(())
+        });
+        loaded.await.map_err(|error| process.blame(&error))?;
+        Ok(Self { address, _process: process })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
