@@ -1,11 +1,97 @@
-//! The numbers.
-/// x
-#[derive(clap::Args)]
-pub struct NumbersArgs {}
+//! The numbers: measured on three replicas of this machine, printed beside their limits.
+//!
+//! In: nothing but the binary; manifests and a lease file take the place of a cluster. Out: a table, JSON where it is
+//! asked for, and whether every limit is kept. What can go wrong: a replica that does not come back in time.
+
+mod demo;
+mod failover;
+mod rig;
+mod series;
+mod skew;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use crate::stage::{Folder, program};
+use rig::Rig;
+use series::Series;
+
+/// The options of `numbers`.
+#[derive(Args, Debug)]
+pub struct NumbersArgs {
+    /// Few rounds of each, for CI.
+    #[arg(long)]
+    short: bool,
+    /// Also write every sample here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// The binary of Bellwether; by default the one that Cargo builds, in the same profile.
+    #[arg(long)]
+    bellwether: Option<PathBuf>,
+    /// The routes in the table.
+    #[arg(long, default_value_t = 1000)]
+    routes: usize,
+    /// Keep state and logs.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// How often each thing is done.
+struct Rounds {
+    kills: usize,
+    stops: usize,
+    publications: usize,
+    demos: usize,
+}
+
 impl NumbersArgs {
-    /// x
+    /// Measures everything; whether every limit is kept.
+    ///
     /// # Errors
-    pub async fn run(self) -> anyhow::Result<bool> {
-        Ok(true)
+    ///
+    /// Where a replica does not start or what is measured does not come.
+    pub async fn run(self) -> Result<bool> {
+        let mut folder = Folder::new()?;
+        let measured = self.measure(&folder).await;
+        if self.keep {
+            println!("state and logs are in {}", folder.keep().display());
+        }
+        let all = measured?;
+        print!("{}", series::table(&all));
+        if let Some(path) = &self.json {
+            let text = serde_json::to_string_pretty(&all).expect("numbers and names are JSON");
+            std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+        }
+        Ok(all.iter().all(Series::kept))
+    }
+
+    async fn measure(&self, folder: &Folder) -> Result<Vec<Series>> {
+        let rounds = match self.short {
+            true => Rounds { kills: 3, stops: 3, publications: 10, demos: 1 },
+            false => Rounds { kills: 20, stops: 20, publications: 100, demos: 5 },
+        };
+        let binary = program::bellwether(self.bellwether.clone()).await?;
+        let limit = |name, milliseconds| Series::new(name, Duration::from_millis(milliseconds));
+        let mut first = limit("demo: from its start to the first table", 2000);
+        for round in 0..rounds.demos {
+            first.push(demo::first_table(&binary, folder, round).await?);
+        }
+        let mut rig = Rig::start(&binary, self.routes, folder).await?;
+        let mut skew = limit("publication: from the first replica that serves it to the last", 100);
+        for _ in 0..rounds.publications {
+            skew.push(skew::publish(&mut rig).await?);
+        }
+        let mut stop = limit("failover after SIGTERM to the leader", 500);
+        for _ in 0..rounds.stops {
+            stop.push(failover::after(&mut rig, failover::Fault::Stop).await?);
+        }
+        let mut kill = limit("failover after kill -9 of the leader", 3500);
+        for _ in 0..rounds.kills {
+            kill.push(failover::after(&mut rig, failover::Fault::Kill).await?);
+        }
+        Ok(vec![first, skew, stop, kill])
     }
 }

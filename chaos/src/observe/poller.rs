@@ -99,7 +99,8 @@ pub fn table(reply: &Reply) -> Result<Table, String> {
     })
 }
 
-fn version_of(text: &str) -> Option<(u64, u64)> {
+/// `EPOCH.SEQUENCE` as two numbers.
+pub fn version_of(text: &str) -> Option<(u64, u64)> {
     let (epoch, sequence) = text.split_once('.')?;
     Some((epoch.parse().ok()?, sequence.parse().ok()?))
 }

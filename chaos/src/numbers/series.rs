@@ -1,0 +1,82 @@
+//! One number: its samples, its limit, and whether the worst of them keeps it.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::table::render;
+
+/// A measured duration with a limit, in milliseconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    name: &'static str,
+    limit_ms: f64,
+    samples_ms: Vec<f64>,
+}
+
+impl Series {
+    /// One without samples.
+    pub fn new(name: &'static str, limit: Duration) -> Self {
+        Self { name, limit_ms: limit.as_secs_f64() * 1e3, samples_ms: Vec::new() }
+    }
+
+    /// Adds a sample.
+    pub fn push(&mut self, sample: Duration) {
+        self.samples_ms.push(sample.as_secs_f64() * 1e3);
+    }
+
+    /// Whether the worst sample keeps the limit. Without a sample nothing is kept.
+    pub fn kept(&self) -> bool {
+        self.samples_ms.iter().copied().reduce(f64::max).is_some_and(|worst| worst <= self.limit_ms)
+    }
+
+    fn row(&self) -> Vec<String> {
+        let mut sorted = self.samples_ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |part: f64| match sorted.len() {
+            0 => "-".to_owned(),
+            count => format!("{:.1}", sorted[((count - 1) as f64 * part).round() as usize]),
+        };
+        let kept = if self.kept() { "kept" } else { "MISSED" };
+        let limit = format!("{:.0}", self.limit_ms);
+        vec![
+            self.name.to_owned(),
+            sorted.len().to_string(),
+            at(0.0),
+            at(0.5),
+            at(1.0),
+            limit,
+            kept.to_owned(),
+        ]
+    }
+}
+
+/// All of them, for people.
+pub fn table(all: &[Series]) -> String {
+    let head = ["milliseconds", "rounds", "min", "median", "max", "limit", ""].map(str::to_owned).to_vec();
+    let rows: Vec<_> = std::iter::once(head).chain(all.iter().map(Series::row)).collect();
+    render(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(samples: &[u64]) -> Series {
+        let mut series = Series::new("something", Duration::from_millis(20));
+        samples.iter().for_each(|sample| series.push(Duration::from_millis(*sample)));
+        series
+    }
+
+    #[test]
+    fn the_worst_sample_decides() {
+        assert!(series(&[3, 20, 5]).kept());
+        assert!(!series(&[3, 21, 5]).kept());
+        assert!(!series(&[]).kept());
+    }
+
+    #[test]
+    fn a_row_has_min_median_and_max() {
+        assert_eq!(series(&[30, 1, 2]).row()[1..], ["3", "1.0", "2.0", "30.0", "20", "MISSED"]);
+    }
+}
