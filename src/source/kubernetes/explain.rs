@@ -68,7 +68,7 @@ fn status(verb: Verb, resource: Resource, code: StatusCode, message: &str) -> St
             format!("this server has no {plural} at {}: is it a Kubernetes API?", resource.group_path())
         }
         (StatusCode::GONE, _) => "the list expired between its pages, again and again: its store is compacted too often".to_owned(),
-        (StatusCode::TOO_MANY_REQUESTS, _) => "the API server sheds load: see deploy/flowschema.yaml".to_owned(),
+        (StatusCode::TOO_MANY_REQUESTS, _) => "the API server sheds load".to_owned(),
         _ => String::new(),
     };
     let parts = [code.to_string(), message.to_owned(), hint];

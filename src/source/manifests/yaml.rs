@@ -39,6 +39,8 @@ fn options() -> serde_saphyr::Options {
     }
     options.alias_limits.max_total_replayed_events = 250_000;
     options.strict_booleans = true;
+    // As kubectl reads them.
+    options.legacy_octal_numbers = true;
     options.with_snippet = false;
     options
 }
@@ -170,11 +172,11 @@ mod tests {
 
     #[test]
     fn elsewhere_yaml_decides() {
-        let value = parse("spec:\n  port: 80\n  name: http\n  ready: true\n  word: yes\n  quoted: '80'\n  none: null\n  x: [1.5, -2]\n").unwrap();
+        let value = parse("spec:\n  port: 80\n  name: http\n  ready: true\n  word: yes\n  quoted: '80'\n  none: null\n  x: [1.5, -2, 0440, 0x10]\n").unwrap();
         assert_eq!(
             value,
             json!({"spec": {
-                "port": 80, "name": "http", "ready": true, "word": "yes", "quoted": "80", "none": null, "x": [1.5, -2],
+                "port": 80, "name": "http", "ready": true, "word": "yes", "quoted": "80", "none": null, "x": [1.5, -2, 288, 16],
             }})
         );
     }
