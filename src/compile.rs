@@ -1,4 +1,8 @@
 //! Objects to a table: pure, deterministic, no clock, no network.
+//!
+//! In: everything that one poll read, and the settings. Out: the tables, the main one and those of zones that differ from
+//! it. What can go wrong is wrong with single objects: they, or single routes of theirs, are left out; diagnostics and the
+//! quarantine say which and why. The peer's table is met to the byte wherever its clients can parse it.
 
 mod algorithm;
 mod annotations;
@@ -6,14 +10,20 @@ mod assembly;
 mod cluster;
 mod context;
 mod diagnostics;
+mod document;
 mod hosts;
 mod ingress;
 mod names;
+mod postprocess;
+mod quarantine;
 mod redirect;
+mod report;
+mod routegroup;
 mod settings;
 mod sourced;
 mod synthetic;
 mod traffic;
+mod zones;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +32,7 @@ use crate::object::Objects;
 use context::Context;
 
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
+pub use report::{LeftOut, Remark, Report};
 pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};
 pub use sourced::SourcedRoute;
 
@@ -50,7 +61,7 @@ pub struct Text {
 /// A route that is left out of the table, because no Skipper could parse the table with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Quarantined {
-    /// The id of the route.
+    /// The id of the route; empty where the whole object is left out.
     pub route: String,
     /// The object that it comes from.
     pub object: ObjectRef,
@@ -58,8 +69,21 @@ pub struct Quarantined {
     pub reason: String,
 }
 
+impl Compiled {
+    /// The table that clients in `zone` get: their own, or the main one. Without a zone it is the main one.
+    pub fn table_for(&self, zone: Option<&str>) -> &Text {
+        zone.and_then(|zone| self.zones.get(zone)).unwrap_or(&self.table)
+    }
+}
+
 /// Compiles `objects` under `settings`.
 pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
-    let _ = (objects, settings);
-    Compiled::default()
+    let mut diagnostics = Diagnostics::default();
+    let mut quarantined = Vec::new();
+    let context = Context::new(objects, settings, &mut diagnostics);
+    let routes = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
+    let mut routes = postprocess::process(routes, settings, &mut diagnostics);
+    let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics);
+    let zones = zones::tables(&routes, &document);
+    Compiled { table: document.finish(), zones, diagnostics: diagnostics.into_vec(), quarantined }
 }

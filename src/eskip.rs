@@ -25,4 +25,4 @@ pub use parser::{parse, parse_filters, parse_predicates};
 pub use print::{print_definition, print_document};
 pub use route::{Arg, Backend, Endpoint, Filter, Predicate, Route};
 pub use url::{Url, query_escape};
-pub use verify::{Verdict, verify};
+pub use verify::{Verdict, verify, verify_printed};

@@ -5,15 +5,17 @@ use std::collections::hash_map::Entry;
 
 use crate::object::Objects;
 
-use super::{Context, Diagnostics, SourcedRoute, ingress, synthetic};
+use super::{Context, Diagnostics, Quarantined, SourcedRoute, ingress, routegroup, synthetic};
 
 /// The routes of `objects` and those that the settings alone ask for, each id once, in the peer's order.
 pub(super) fn routes(
     objects: &Objects,
     context: &Context<'_>,
+    quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<SourcedRoute> {
-    let mut routes = ingress::routes(objects, context, diagnostics);
+    let mut routes = ingress::routes(objects, context, quarantined, diagnostics);
+    routes.extend(routegroup::routes(&objects.route_groups, context, quarantined, diagnostics));
     let synthetic = synthetic::routes(context.settings);
     routes.extend(synthetic.into_iter().map(|route| SourcedRoute { route, object: None }));
     unified(routes, diagnostics)

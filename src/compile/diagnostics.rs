@@ -46,6 +46,11 @@ impl Diagnostics {
         self.push(Diagnostic { object: None, reason: reason.into(), hint: hint.into() });
     }
 
+    /// Notes what is wrong with `object`, or with the input as a whole where there is none.
+    pub fn note(&mut self, object: Option<&ObjectRef>, reason: impl Into<String>, hint: impl Into<String>) {
+        self.push(Diagnostic { object: object.cloned(), reason: reason.into(), hint: hint.into() });
+    }
+
     /// All that was noted.
     pub fn into_vec(self) -> Vec<Diagnostic> {
         self.0

@@ -20,7 +20,7 @@ use crate::eskip::{Backend, Route};
 use crate::object::{Ingress, IngressSpec, Objects};
 
 use super::redirect::{self, Redirect};
-use super::{Context, Diagnostics, ObjectRef, Settings, SourcedRoute, hosts, names};
+use super::{Context, Diagnostics, ObjectRef, Quarantined, Settings, SourcedRoute, hosts, names, quarantine};
 
 use annotations::Wishes;
 use host_routes::HostRoutes;
@@ -44,20 +44,21 @@ struct Subject<'a> {
 pub(super) fn routes(
     objects: &Objects,
     context: &Context<'_>,
+    quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,
 ) -> Vec<SourcedRoute> {
     let mut routes = Vec::new();
     let mut host_routes = HostRoutes::default();
     let mut owners = HashMap::new();
     for ingress in of_our_class(objects, context) {
-        let Some(subject) = Subject::of(ingress, context, diagnostics) else { continue };
-        if let Some(route) = default_backend::route(&subject, diagnostics) {
-            owners.insert(route.id.clone(), Arc::clone(&subject.object));
-            routes.push(subject.sourced(route));
+        let object = ObjectRef::new("Ingress", &ingress.metadata);
+        let converted = quarantine::guarded(&object, quarantined, || convert(ingress, context, diagnostics));
+        let Some((default, own_routes)) = converted else { continue };
+        if let Some(default) = default {
+            owners.extend(default.object.clone().map(|object| (default.route.id.clone(), object)));
+            routes.push(default);
         }
-        for rule in &subject.spec.rules {
-            rule::convert(&subject, rule, &mut host_routes, diagnostics);
-        }
+        host_routes.absorb(own_routes);
     }
     host_routes.finish(context.settings, &mut routes);
     if context.settings.east_west {
@@ -65,6 +66,21 @@ pub(super) fn routes(
         routes.extend(copies);
     }
     routes
+}
+
+/// The route of one Ingress's default backend, and those of its hosts; none if it is not valid.
+fn convert(
+    ingress: &Ingress,
+    context: &Context<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Option<SourcedRoute>, HostRoutes)> {
+    let subject = Subject::of(ingress, context, diagnostics)?;
+    let default = default_backend::route(&subject, diagnostics).map(|route| subject.sourced(route));
+    let mut host_routes = HostRoutes::default();
+    for rule in &subject.spec.rules {
+        rule::convert(&subject, rule, &mut host_routes, diagnostics);
+    }
+    Some((default, host_routes))
 }
 
 /// Those with no class, or with ours, sorted by namespace and name.

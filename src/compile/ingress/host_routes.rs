@@ -44,6 +44,16 @@ impl HostRoutes {
         }
     }
 
+    /// Adds what another Ingress has, behind what there is.
+    pub(super) fn absorb(&mut self, other: Self) {
+        for (name, mut host) in other.0 {
+            let known = self.0.entry(name).or_default();
+            known.routes.append(&mut host.routes);
+            known.redirect = host.redirect.or(known.redirect);
+            known.disabled |= host.disabled;
+        }
+    }
+
     fn host(&mut self, host: &str) -> &mut Host {
         if !self.0.contains_key(host) {
             self.0.insert(host.to_owned(), Host::default());

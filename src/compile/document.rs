@@ -1,0 +1,69 @@
+//! A table while it is put together: its text, and where in it each route stands.
+
+use crate::eskip::{self, Route};
+
+use super::Text;
+
+/// Definitions, a line each, without a newline at the end.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    text: String,
+    /// Where each definition ends.
+    ends: Vec<usize>,
+}
+
+impl Document {
+    /// An empty document with room for about `routes` routes.
+    pub(super) fn with_room_for(routes: usize) -> Self {
+        Self { text: String::with_capacity(routes * 384), ends: Vec::with_capacity(routes) }
+    }
+
+    /// Appends the definition of a route if `accept` does not object to its text.
+    ///
+    /// # Errors
+    ///
+    /// What `accept` objected. The document is then as it was.
+    pub(super) fn push<E>(
+        &mut self,
+        route: &Route,
+        accept: impl FnOnce(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let before = self.text.len();
+        if before > 0 {
+            self.text.push('\n');
+        }
+        let start = self.text.len();
+        eskip::print_definition(&mut self.text, route);
+        let accepted = accept(&self.text[start..]);
+        match accepted {
+            Ok(()) => self.ends.push(self.text.len()),
+            Err(_) => self.text.truncate(before),
+        }
+        accepted
+    }
+
+    /// The text before the definition number `index`, its newline included.
+    pub(super) fn before(&self, index: usize) -> usize {
+        index.checked_sub(1).map_or(0, |previous| self.ends[previous] + 1)
+    }
+
+    /// Where the definition number `index` ends.
+    pub(super) fn end(&self, index: usize) -> usize {
+        self.ends[index]
+    }
+
+    /// The whole text.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// How many routes it has.
+    pub(super) fn count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The finished table.
+    pub(super) fn finish(self) -> Text {
+        Text { count: self.ends.len(), eskip: self.text }
+    }
+}

@@ -1,0 +1,127 @@
+//! The tables of the topology zones: like the main one, but with the endpoints of one zone where there are enough.
+//!
+//! In: the routes of the main table and its text. Out: the tables that differ from it; a client of any other zone gets
+//! the main one, which is what its own would be to the byte. Everything that is not narrowed is copied as text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::eskip::{self, Arg, Backend, Endpoint, Route};
+
+use super::annotations::ZONE_AWARE;
+use super::document::Document;
+use super::{SourcedRoute, Text};
+
+/// With fewer endpoints than this in a zone, a route keeps those of all zones.
+const ENOUGH: usize = 3;
+
+/// The tables that differ from `main`, whose routes are `routes`.
+pub(super) fn tables(routes: &[SourcedRoute], main: &Document) -> BTreeMap<String, Text> {
+    let zones: BTreeSet<&str> = routes
+        .iter()
+        .flat_map(|sourced| endpoints(&sourced.route))
+        .map(|endpoint| endpoint.zone.as_str())
+        .filter(|zone| !zone.is_empty())
+        .collect();
+    zones.into_iter().filter_map(|zone| Some((zone.to_owned(), table(zone, routes, main)?))).collect()
+}
+
+/// The table of one zone; none where no route is narrowed.
+fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Text> {
+    let mut text = String::new();
+    let mut copied = 0;
+    for (index, sourced) in routes.iter().enumerate() {
+        let Some(narrowed) = narrowed(zone, &sourced.route) else { continue };
+        text.push_str(&main.as_str()[copied..main.before(index)]);
+        eskip::print_definition(&mut text, &narrowed);
+        copied = main.end(index);
+    }
+    if copied == 0 {
+        return None;
+    }
+    text.push_str(&main.as_str()[copied..]);
+    Some(Text { eskip: text, count: main.count() })
+}
+
+/// The route with only the endpoints of `zone`, if these are enough and not all it has.
+fn narrowed(zone: &str, route: &Route) -> Option<Route> {
+    let Backend::LoadBalanced { algorithm, endpoints } = &route.backend else { return None };
+    let of_zone = || endpoints.iter().filter(|endpoint| endpoint.zone == zone);
+    let count = of_zone().count();
+    if count < ENOUGH || count == endpoints.len() || opts_out(route) {
+        return None;
+    }
+    let backend =
+        Backend::LoadBalanced { algorithm: algorithm.clone(), endpoints: of_zone().cloned().collect() };
+    Some(Route { backend, ..route.clone() })
+}
+
+/// Whether a filter marks the route as one that keeps all its endpoints.
+fn opts_out(route: &Route) -> bool {
+    let is = |arg: &Arg, text: &str| matches!(arg, Arg::String(arg) if arg == text);
+    route.filters.iter().any(|filter| {
+        filter.name == "annotate"
+            && matches!(&filter.args[..], [key, value] if is(key, ZONE_AWARE) && is(value, "false"))
+    })
+}
+
+fn endpoints(route: &Route) -> &[Endpoint] {
+    match &route.backend {
+        Backend::LoadBalanced { endpoints, .. } => endpoints,
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn balanced(id: &str, zones: &[&str]) -> SourcedRoute {
+        let endpoint = |(index, zone): (usize, &&str)| Endpoint {
+            address: format!("http://10.0.0.{index}:80"),
+            zone: (*zone).to_owned(),
+        };
+        let endpoints = zones.iter().enumerate().map(endpoint).collect();
+        let backend = Backend::LoadBalanced { algorithm: "random".to_owned(), endpoints };
+        let route = Route { id: id.to_owned(), backend, ..Route::default() };
+        SourcedRoute { route, object: None }
+    }
+
+    fn zone_tables(routes: &[SourcedRoute]) -> BTreeMap<String, Text> {
+        let mut main = Document::default();
+        for sourced in routes {
+            main.push(&sourced.route, |_| Ok::<_, ()>(())).unwrap();
+        }
+        tables(routes, &main)
+    }
+
+    #[test]
+    fn three_endpoints_are_enough() {
+        let tables = zone_tables(&[balanced("r", &["a", "b", "a", "b", "a"])]);
+        assert_eq!(tables.keys().collect::<Vec<_>>(), ["a"]);
+        let only_a = r#"r: * -> <random, "http://10.0.0.0:80?zone=a", "http://10.0.0.2:80?zone=a", "http://10.0.0.4:80?zone=a">;"#;
+        assert_eq!(tables["a"], Text { eskip: only_a.to_owned(), count: 1 });
+    }
+
+    #[test]
+    fn other_routes_are_the_main_table_s() {
+        let plain =
+            |id: &str| SourcedRoute { route: Route { id: id.to_owned(), ..Route::default() }, object: None };
+        let tables = zone_tables(&[plain("a"), balanced("b", &["x", "x", "x", ""]), plain("c")]);
+        let lines: Vec<_> = tables["x"].eskip.lines().map(|line| &line[..2]).collect();
+        assert_eq!(lines, ["a:", "b:", "c:"]);
+        assert!(tables["x"].eskip.starts_with("a: * -> <shunt>;\n"));
+        assert!(tables["x"].eskip.ends_with("\nc: * -> <shunt>;"));
+    }
+
+    #[test]
+    fn table_that_equals_the_main_one_is_not_kept() {
+        assert!(zone_tables(&[balanced("r", &["a", "a", "a"])]).is_empty());
+    }
+
+    #[test]
+    fn route_that_opts_out_keeps_its_endpoints() {
+        let mut route = balanced("r", &["a", "a", "a", "b"]);
+        route.route.filters = vec![eskip::Filter::new("annotate", [ZONE_AWARE.into(), "false".into()])];
+        assert!(zone_tables(&[route]).is_empty());
+    }
+}
