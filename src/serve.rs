@@ -4,20 +4,30 @@
 //! be listened on; clients that read slowly or not at all, which harm nobody but themselves.
 
 mod answer;
+mod bind;
 mod body;
 mod conditional;
 mod connection;
+mod gauges;
 mod listener;
 mod metrics;
 mod path;
 mod range;
+mod readiness;
 mod routes;
+mod status;
+mod support;
 
 pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION};
+pub use bind::{BindError, bind};
 pub use body::Pieces;
+pub use gauges::Gauges;
 pub use listener::{Drain, DrainReport, Limits};
 pub use metrics::{Metrics, Unfinished};
+pub use readiness::{BEHIND, Facts, Heartbeat, Heartbeats, LastCurrent, Overdue, Unready, ready};
 pub use routes::RoutesServer;
+pub use status::{Finding, List, Observed, Status, status};
+pub use support::SupportServer;
 
 #[cfg(test)]
 mod tests;

@@ -165,6 +165,16 @@ impl Metrics {
         self.answer_seconds.observe(took.as_secs_f64());
     }
 
+    /// Counts a poll of the upstream that failed, as the peer does.
+    pub fn fetch_failed(&self) {
+        self.legacy_total.get_or_create_owned(&Key { key: "routes.fetch_errors".to_owned() }).inc();
+    }
+
+    /// Counts a poll of the upstream that gave no route, as the peer does.
+    pub fn fetched_nothing(&self) {
+        self.legacy_total.get_or_create_owned(&Key { key: "routes.empty".to_owned() }).inc();
+    }
+
     /// Counts a body that was begun and not finished.
     pub(super) fn unfinished(&self, cause: Unfinished) {
         let cause = match cause {

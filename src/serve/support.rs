@@ -1,0 +1,157 @@
+//! The support listener: what probes, Prometheus and people ask. Its own port, so that a scrape or a curious look
+//! never stands in the way of the fleet.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::gauges::Gauges;
+use super::listener::{self, Drain, DrainReport, Limits};
+use super::metrics::Metrics;
+use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
+use super::status::{self, Observed, Status};
+use crate::election::Role;
+use crate::phase::Phase;
+use crate::snapshot::Cell;
+use crate::time::Clock;
+
+/// How often it looks whether the replica is current: a probe must not find only its own looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Serves `/metrics`, `/livez`, `/readyz` and `/status`.
+#[derive(Clone)]
+pub struct SupportServer {
+    /// This replica's name.
+    pub replica: String,
+    /// What is served on the main listener.
+    pub cell: Arc<Cell>,
+    /// What grants and terms are held against.
+    pub clock: Arc<dyn Clock>,
+    /// What this replica is.
+    pub role: watch::Receiver<Role>,
+    /// Where it is in its life.
+    pub phase: watch::Receiver<Phase>,
+    /// What must move.
+    pub heartbeats: Heartbeats,
+    /// Whether another ready replica is in sight.
+    pub another_ready: Arc<AtomicBool>,
+    /// Everything that is measured.
+    pub registry: Arc<Registry>,
+    /// Those of it that are set when they are asked for.
+    pub gauges: Gauges,
+}
+
+/// What the handlers share.
+struct Shared {
+    server: SupportServer,
+    last_current: LastCurrent,
+}
+
+impl SupportServer {
+    /// Serves until `drain` closes it. Give it a drain that closes after the main listener's: whoever watches wants
+    /// to see the end.
+    pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
+        let last_current = LastCurrent::starting(self.clock.now());
+        let shared = Arc::new(Shared { server: self, last_current });
+        let router = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/status", get(status))
+            .with_state(Arc::clone(&shared));
+        let handle = move |request| {
+            let router = router.clone();
+            async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
+        };
+        let serving = listener::serve(listener, handle, Limits::default(), drain, Metrics::default());
+        let looking = async {
+            let mut ticks = tokio::time::interval(LOOK);
+            loop {
+                ticks.tick().await;
+                shared.behind_for();
+            }
+        };
+        tokio::select! {
+            report = serving => report,
+            report = looking => report,
+        }
+    }
+}
+
+impl Shared {
+    fn behind_for(&self) -> Duration {
+        let view = self.server.cell.load();
+        self.last_current.look(&view, self.server.clock.now())
+    }
+
+    fn ready(&self) -> Result<(), Unready> {
+        let Self { server, .. } = self;
+        let role = server.role.borrow();
+        readiness::ready(&Facts {
+            phase: *server.phase.borrow(),
+            has_table: server.cell.load().active.is_some(),
+            leads: matches!(*role, Role::Leader(_)),
+            live_leader: matches!(*role, Role::Follower(Some(_))),
+            behind_for: self.behind_for(),
+            another_ready: server.another_ready.load(Ordering::Relaxed),
+        })
+    }
+
+    fn status(&self) -> Status {
+        let Self { server, .. } = self;
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        status::status(Observed {
+            replica: &server.replica,
+            role: &server.role.borrow(),
+            view: &server.cell.load(),
+            phase: *server.phase.borrow(),
+            ready: self.ready(),
+            now: server.clock.now(),
+            unix_millis: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+        })
+    }
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    shared.server.gauges.show(&shared.status());
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &shared.server.registry) {
+        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn livez(State(shared): State<Arc<Shared>>) -> Response {
+    let overdue = shared.server.heartbeats.overdue(shared.server.clock.now());
+    if overdue.is_empty() {
+        return "ok\n".into_response();
+    }
+    let lines: String = overdue.iter().map(|late| format!("{late}\n")).collect();
+    (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
+}
+
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.ready() {
+        Ok(()) => "ok\n".into_response(),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response(),
+    }
+}
+
+async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
+    Json(shared.status())
+}
+
+#[cfg(test)]
+mod tests;

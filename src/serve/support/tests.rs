@@ -1,0 +1,174 @@
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::serve::readiness::Heartbeat;
+use crate::snapshot::{Contents, Snapshot, Standing, Table, TermId, Version, View};
+use crate::time::{ManualClock, Moment};
+
+struct Lab {
+    address: SocketAddr,
+    cell: Arc<Cell>,
+    clock: ManualClock,
+    phase: watch::Sender<Phase>,
+    role: watch::Sender<Role>,
+    another_ready: Arc<AtomicBool>,
+    poll: Heartbeat,
+    metrics: Metrics,
+}
+
+impl Lab {
+    async fn start() -> Self {
+        let (role, role_seen) = watch::channel(Role::Follower(None));
+        let (phase, phase_seen) = watch::channel(Phase::Starting);
+        let (cell, clock, heartbeats) =
+            (Arc::<Cell>::default(), ManualClock::default(), Heartbeats::default());
+        let poll = heartbeats.register("poll", Duration::from_secs(30), clock.now());
+        let (metrics, gauges, another_ready) =
+            (Metrics::default(), Gauges::default(), Arc::<AtomicBool>::default());
+        let mut registry = Registry::default();
+        metrics.register(&mut registry);
+        gauges.register(&mut registry);
+        let server = SupportServer {
+            replica: "r0".to_owned(),
+            cell: Arc::clone(&cell),
+            clock: Arc::new(clock.clone()),
+            role: role_seen,
+            phase: phase_seen,
+            heartbeats,
+            another_ready: Arc::clone(&another_ready),
+            registry: Arc::new(registry),
+            gauges,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
+        let address = listener.local_addr().expect("bound");
+        let never = CancellationToken::new();
+        let drain = Drain { begin: never.clone(), close: never, deadline: Duration::ZERO };
+        tokio::spawn(server.run(listener, drain));
+        Self { address, cell, clock, phase, role, another_ready, poll, metrics }
+    }
+
+    fn activate(&self) {
+        let version = Version::new(7, 3);
+        let contents = Contents {
+            table: Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)),
+            zones: [].into(),
+            resource_versions: [].into(),
+            quarantined: Vec::new(),
+            diagnostics: Vec::new(),
+        };
+        let snapshot = Snapshot {
+            version,
+            term: TermId(7),
+            origin: version,
+            read_at_millis: 0,
+            contents: Arc::new(contents),
+        };
+        let until = Moment::from_nanos(1_000_000_000);
+        let standing = Standing::InTouch { until, leader_current: true };
+        self.cell.store(View { active: Some(Arc::new(snapshot)), known: version, standing });
+    }
+
+    /// Head and body of what `path` answers.
+    async fn get(&self, path: &str) -> (String, String) {
+        let mut stream = TcpStream::connect(self.address).await.expect("it listens");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it answers");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (head.to_owned(), body.to_owned())
+    }
+
+    async fn code(&self, path: &str) -> u16 {
+        self.get(path).await.0[9..12].parse().expect("a status")
+    }
+}
+
+#[tokio::test]
+async fn readiness_follows_table_and_phase() {
+    let lab = Lab::start().await;
+    assert_eq!(lab.get("/readyz").await.1, "no verified table yet\n");
+    assert_eq!(lab.code("/readyz").await, 503);
+    lab.activate();
+    lab.phase.send_replace(Phase::Serving);
+    assert_eq!(lab.code("/readyz").await, 200);
+    lab.phase.send_replace(Phase::Draining);
+    assert_eq!(lab.get("/readyz").await.1, "draining\n");
+}
+
+#[tokio::test]
+async fn follower_behind_a_live_leader_steps_out_where_another_serves() {
+    let lab = Lab::start().await;
+    lab.activate();
+    assert_eq!(lab.code("/readyz").await, 200);
+    let leader = crate::election::Leader {
+        identity: "r1_u_n".to_owned(),
+        epoch: crate::snapshot::Epoch(7),
+        term: TermId(7),
+        address: "127.0.0.1:9912".to_owned(),
+    };
+    lab.role.send_replace(Role::Follower(Some(leader)));
+    lab.clock.advance(Duration::from_secs(11));
+    assert_eq!(lab.code("/readyz").await, 200, "nobody else serves");
+    lab.another_ready.store(true, Ordering::Relaxed);
+    assert_eq!(lab.code("/readyz").await, 503);
+}
+
+#[tokio::test]
+async fn liveness_names_what_does_not_move() {
+    let lab = Lab::start().await;
+    assert_eq!(lab.get("/livez").await.1, "ok\n");
+    lab.clock.advance(Duration::from_secs(31));
+    assert_eq!(lab.get("/livez").await.1, "poll: silent for 31.0s, allowed 30.0s\n");
+    assert_eq!(lab.code("/livez").await, 503);
+    lab.poll.beat(lab.clock.now());
+    assert_eq!(lab.code("/livez").await, 200);
+}
+
+#[tokio::test]
+async fn status_is_json() {
+    let lab = Lab::start().await;
+    lab.activate();
+    let (head, body) = lab.get("/status").await;
+    assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+    let status: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+    assert_eq!((&status["replica"], &status["role"]), (&"r0".into(), &"follower".into()));
+    assert_eq!((&status["epoch"], &status["sequence"]), (&7.into(), &3.into()));
+    assert_eq!(lab.code("/nothing").await, 404);
+}
+
+#[tokio::test]
+async fn metrics_have_our_names_and_the_peers() {
+    let lab = Lab::start().await;
+    lab.activate();
+    lab.metrics.answered(StatusCode::OK, Duration::from_millis(1));
+    lab.metrics.answered(StatusCode::IM_A_TEAPOT, Duration::from_millis(1));
+    let (head, body) = lab.get("/metrics").await;
+    assert!(head.contains(OPENMETRICS), "{head}");
+    let expected = [
+        "bellwether_responses_total{code=\"200\"} 1",
+        "bellwether_responses_total{code=\"304\"} 0",
+        "bellwether_client_kept_total 0",
+        "bellwether_table_epoch 7",
+        "bellwether_table_sequence 3",
+        "bellwether_table_bytes 15",
+        "bellwether_table_age_seconds ",
+        "bellwether_build_info{version=\"",
+        "routesrv_custom_total{key=\"200\"} 1",
+        "routesrv_custom_total{key=\"418\"} 1",
+        "routesrv_custom_gauges{key=\"routes.total\"} 1.0",
+        "routesrv_custom_gauges{key=\"routes.byte\"} 15.0",
+        "routesrv_custom_gauges{key=\"routes.updated_timestamp\"} 1800000000.0",
+        "routesrv_backend_combined_duration_seconds_count 2",
+        "routesrv_backend_combined_duration_seconds_bucket{le=\"0.005\"} 2",
+        "routesrv_backend_duration_seconds_count{host=\"\",route=\"routersv\",zone=\"\"} 2",
+        "# EOF",
+    ];
+    for line in expected {
+        assert!(body.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{body}");
+    }
+}
