@@ -42,7 +42,7 @@ impl Case {
         assert_eq!(misshapen, []);
         let mut diagnostics = Diagnostics::default();
         let context = Context::new(&objects, &self.settings, &mut diagnostics);
-        let routes = routes(&objects, &context, &mut diagnostics);
+        let routes = routes(&objects, &context, &mut Vec::new(), &mut diagnostics);
         let printed = routes.iter().map(|sourced| format!("{}: {}", sourced.route.id, sourced.route));
         (printed.collect(), diagnostics.into_vec().into_iter().map(|diagnostic| diagnostic.reason).collect())
     }
@@ -206,7 +206,7 @@ fn filters_stand_in_the_order_application_default_annotation_zone() {
     objects.default_filters.insert("two.n".to_owned(), "usual()".to_owned());
     let mut diagnostics = Diagnostics::default();
     let context = Context::new(&objects, &case.settings, &mut diagnostics);
-    let routes = routes(&objects, &context, &mut diagnostics);
+    let routes = routes(&objects, &context, &mut Vec::new(), &mut diagnostics);
     let names: Vec<_> = routes[0].route.filters.iter().map(ToString::to_string).collect();
     assert_eq!(
         names,
