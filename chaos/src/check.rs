@@ -23,6 +23,8 @@ pub enum Invariant {
     NoWipe,
     /// No client is handed a table older than one that it has.
     NoStepBack,
+    /// One version is one table, whoever serves it.
+    NoFork,
     /// A body hashes to its ETag.
     NoLie,
     /// A live replica answers.
@@ -46,6 +48,7 @@ pub struct Violation {
 pub fn all(history: &[Record], least: usize) -> Vec<Violation> {
     let mut all = no_wipe(history, least);
     all.extend(no_step_back(history));
+    all.extend(no_fork(history));
     all.extend(no_lie(history));
     all.extend(no_failed_poll(history));
     all.extend(no_failed_request(history));
@@ -100,6 +103,21 @@ pub fn no_step_back(history: &[Record]) -> Vec<Violation> {
                 *newest = *generation.max(newest);
             }
             _ => {}
+        }
+    }
+    violations
+}
+
+/// Tables of one version with two digests.
+pub fn no_fork(history: &[Record]) -> Vec<Violation> {
+    let mut digests: HashMap<(u64, u64), &str> = HashMap::new();
+    let mut violations = Vec::new();
+    for (poll, table) in tables(history) {
+        let Some(version) = table.version else { continue };
+        let first = *digests.entry(version).or_insert(&table.digest);
+        if first != table.digest {
+            let what = format!("version {version:?} is {} here and {first} elsewhere", table.digest);
+            violations.push(found(Invariant::NoFork, poll, what));
         }
     }
     violations

@@ -1,5 +1,7 @@
 //! What can be done to a stage. Each fault is one function; scenarios put them in order.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::stage::fleet::Fleet;
@@ -16,6 +18,22 @@ pub async fn power_cut(fleet: &mut Fleet) -> Result<()> {
     for replica in &mut fleet.replicas {
         replica.kill().await?;
         replica.start()?;
+    }
+    Ok(())
+}
+
+/// A roll-out: one replica after the other is asked to stop, started again, and waited for.
+///
+/// # Errors
+///
+/// Where one does not end or does not come back within `deadline`.
+pub async fn rolling_restart(fleet: &mut Fleet, deadline: Duration) -> Result<()> {
+    for index in 0..fleet.replicas.len() {
+        let replica = &mut fleet.replicas[index];
+        replica.terminate();
+        replica.ended(deadline).await?;
+        replica.start()?;
+        fleet.ready(deadline).await?;
     }
     Ok(())
 }

@@ -97,6 +97,12 @@ fn a_lower_generation_through_skipper_is_a_step_back() {
 }
 
 #[test]
+fn one_version_with_two_digests_is_a_fork() {
+    let history = [got(1, "a", table((2, 1), "aa", 1)), got(2, "b", table((2, 1), "bb", 1))];
+    assert_eq!(invariants(&no_fork(&history)), [Invariant::NoFork]);
+}
+
+#[test]
 fn a_body_that_hashes_to_something_else_is_a_lie() {
     let lie = Table { digest: "bb".to_owned(), ..table((1, 1), "aa", 1) };
     assert_eq!(invariants(&no_lie(&[got(1, "a", lie)])), [Invariant::NoLie]);

@@ -57,7 +57,7 @@ impl E2eArgs {
     async fn play(&self, folder: &Folder) -> Result<bool> {
         let mut set = set::Set::build(self.server, self.bellwether.clone(), folder).await?;
         let (history, least) = (set.history.clone(), set.least_routes);
-        let outcome = acts::play(&mut set, self.server).await;
+        let outcome = acts::play(&mut set, self.server, folder).await;
         set.observers.stop().await;
         let records = history.records();
         let good = verdict::print(&records, &check::all(&records, least));

@@ -31,6 +31,7 @@ pub fn print(history: &[Record], violations: &[Violation]) -> bool {
         row("requests through Skipper", requests, Invariant::RequestsAnswered),
         row("polls that a live replica owes an answer", polls, Invariant::PollsAnswered),
         row("tables: a step back", tables, Invariant::NoStepBack),
+        row("tables: a fork", tables, Invariant::NoFork),
         row("tables: a wipe", tables, Invariant::NoWipe),
         row("tables: another digest than the ETag's", tables, Invariant::NoLie),
     ];

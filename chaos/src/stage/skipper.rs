@@ -19,13 +19,19 @@ pub struct Skipper {
 }
 
 impl Skipper {
-    /// Starts it on the routes at `routes_url`, polled each `poll`, and waits until it has loaded them: until it
+    /// Starts one called `name` on the routes at `routes_url`, polled each `poll`, and waits until it has loaded them: until it
     /// answers 200 for `host`.
     ///
     /// # Errors
     ///
     /// Where it is not built or has no routes in time; with the end of its log.
-    pub async fn start(folder: &Folder, routes_url: &str, poll: Duration, host: &str) -> Result<Self> {
+    pub async fn start(
+        name: &str,
+        folder: &Folder,
+        routes_url: &str,
+        poll: Duration,
+        host: &str,
+    ) -> Result<Self> {
         let (address, support) = (ports::free()?, ports::free()?);
         let mut command = Command::new(peers::SKIPPER.binary()?);
         command
@@ -35,8 +41,8 @@ impl Skipper {
             .arg(format!("-source-poll-timeout={}", poll.as_millis()))
             .args(["-wait-first-route-load", "-access-log-disabled"])
             // It keeps what it downloads in a temporary file that it leaves behind.
-            .env("TMPDIR", folder.sub("skipper")?);
-        let process = Process::spawn("skipper", command, &folder.sub("logs")?)?;
+            .env("TMPDIR", folder.sub(name)?);
+        let process = Process::spawn(name, command, &folder.sub("logs")?)?;
         let loaded = until("Skipper with routes", Duration::from_secs(30), poll / 2, async || {
             let call = Call { host, ..Call::get(address, "/") };
             call.send().await.is_ok_and(|(_, reply)| reply.status.is_success()).then_some(())

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use tokio::time::Instant;
 
 use super::Server;
-use super::set::Set;
+use super::set::{FLAGS, Set};
 use crate::faults;
+use crate::http::Call;
 use crate::observe::traffic::ask;
 use crate::scenario::say;
 use crate::stage::cluster::Apply;
-use crate::stage::{manifests, until};
+use crate::stage::skipper::Skipper;
+use crate::stage::{Folder, manifests, program, until};
 
 /// From a change at the API to an answer by it through Skipper: two polls of half a second, a leader that may have
 /// to be replaced first, and a busy machine.
@@ -21,12 +23,14 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 const START: Duration = Duration::from_secs(30);
 
 /// Plays every act on `set`.
-pub async fn play(set: &mut Set, server: Server) -> Result<()> {
+pub async fn play(set: &mut Set, server: Server, folder: &Folder) -> Result<()> {
     change(set, 2).await?;
     match server {
         Server::Bellwether => {
             leader_dies(set).await?;
-            power_cut_without_api(set).await
+            roll_out(set).await?;
+            power_cut_without_api(set, folder).await?;
+            same_as_routesrv(set, folder).await
         }
         Server::Routesrv => one_dies(set).await,
     }
@@ -71,9 +75,19 @@ async fn leader_dies(set: &mut Set) -> Result<()> {
     Ok(())
 }
 
+/// Every replica is stopped and started again, one after the other.
+async fn roll_out(set: &mut Set) -> Result<()> {
+    let before = set.fleet.settled(START).await?;
+    faults::rolling_restart(&mut set.fleet, START).await?;
+    let after = set.fleet.settled(START).await?;
+    ensure!(after == before, "a roll-out changed the table: {before} became {after}");
+    say(&set.history, "all replicas were restarted, one after the other");
+    Ok(())
+}
+
 /// All replicas lose power while the API server is down: they serve from disk what they served before, and go on
 /// when it is back.
-async fn power_cut_without_api(set: &mut Set) -> Result<()> {
+async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
     let before = set.fleet.settled(START).await?;
     set.cluster.api.down().await?;
     say(&set.history, "the API server is down");
@@ -85,12 +99,31 @@ async fn power_cut_without_api(set: &mut Set) -> Result<()> {
         ensure!(digest == before, "{} serves {digest} from disk, not {before}", status.replica);
     }
     say(&set.history, "all serve the same table from disk");
+    Skipper::start("skipper-late", folder, &set.routes, Duration::from_millis(100), "marker.test").await?;
+    say(&set.history, "a Skipper that starts now gets its routes");
     // Long enough for the clients to meet them, and for a Lease to be missed.
     tokio::time::sleep(Duration::from_secs(5)).await;
     set.cluster.up().await?;
     say(&set.history, "the API server is back");
     change(set, 4).await?;
     set.fleet.settled(START).await.map(drop)
+}
+
+/// The peer compiles the same cluster to the same table, under the same ETag.
+async fn same_as_routesrv(set: &mut Set, folder: &Folder) -> Result<()> {
+    let ours = set.fleet.settled(START).await?;
+    let flags = FLAGS.map(str::to_owned);
+    let mut peer = program::routesrvs(1, &set.cluster.api, &flags, folder, &set.history)?;
+    peer.start()?;
+    peer.ready(START).await?;
+    let (_, reply) = Call::get(peer.replicas[0].serve(), "/routes")
+        .send()
+        .await
+        .map_err(|failure| anyhow!(failure.cause))?;
+    let theirs = reply.header("etag");
+    ensure!(theirs == format!("\"{ours}\""), "routesrv's ETag is {theirs}, ours \"{ours}\"");
+    say(&set.history, "routesrv has the same ETag for this cluster");
+    Ok(())
 }
 
 /// What routesrv is asked for: one of two replicas dies, changes still arrive.

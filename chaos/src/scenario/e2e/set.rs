@@ -29,7 +29,7 @@ const ROUTE_GROUPS: usize = 10;
 const POLL: Duration = Duration::from_millis(500);
 
 /// What the route server is told beside where things are: routesrv and Bellwether alike.
-const FLAGS: [&str; 3] =
+pub const FLAGS: [&str; 3] =
     ["-source-poll-timeout=500", "-enable-kubernetes-endpointslices", "-enable-kubernetes-external-names"];
 
 /// Everything that runs. The order of the fields is the order of their end.
@@ -46,6 +46,8 @@ pub struct Set {
     pub cluster: Cluster,
     /// Where requests end.
     pub backend: Backend,
+    /// The table, at the Service's address.
+    pub routes: String,
     /// What was seen.
     pub history: History,
     /// No table has fewer routes.
@@ -79,12 +81,12 @@ impl Set {
         say(&history, "all replicas are ready");
         let vip = Vip::start(fleet.targets(), Probe::default(), history.clone()).await?;
         let routes = format!("http://{}/routes", vip.address());
-        let skipper = Skipper::start(folder, &routes, POLL, "marker.test").await?;
+        let skipper = Skipper::start("skipper", folder, &routes, POLL, "marker.test").await?;
         say(&history, "Skipper has routes");
 
         let observers = observers(&skipper, &vip, &history);
         let least_routes = INGRESSES + ROUTE_GROUPS + 2;
-        Ok(Self { observers, skipper, _vip: vip, fleet, cluster, backend, history, least_routes })
+        Ok(Self { observers, skipper, _vip: vip, fleet, cluster, backend, routes, history, least_routes })
     }
 }
 
@@ -133,6 +135,8 @@ async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history:
     let mut flags = FLAGS.map(str::to_owned).to_vec();
     flags.extend([
         "--source=kubernetes".to_owned(),
+        // Long enough for the VIP to see that it stops.
+        "-wait-for-healthcheck-interval=1s".to_owned(),
         format!("--lease=kubernetes:{namespace}/bellwether"),
         format!("--kubeconfig={}", kubeconfig.display()),
     ]);
