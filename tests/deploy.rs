@@ -1,5 +1,7 @@
 //! The manifests of `deploy/` fit each other, the command line that they give, and what the program does.
 
+#![allow(clippy::unwrap_used)]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
