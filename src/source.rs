@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::compile::Diagnostic;
+use crate::flags::{ServeOptions, SourceOptions};
 use crate::object::Objects;
 use crate::time::BootClock;
 
@@ -84,6 +85,22 @@ pub enum Source {
     Kubernetes(Box<Kubernetes>),
     /// A file or a folder of manifests.
     Manifests(Box<Manifests>),
+}
+
+impl SourceConfig {
+    /// What the command line asks for; `in_pod` where Kubernetes runs this process.
+    pub fn of(options: &ServeOptions, in_pod: bool) -> Self {
+        let upstream = match &options.source {
+            SourceOptions::Manifests(path) => Upstream::Manifests(path.clone()),
+            SourceOptions::Kubernetes => Upstream::Kubernetes(KubernetesConfig {
+                access: Access::of(&options.api, in_pod),
+                namespace: Some(options.api.namespace.clone()).filter(|namespace| !namespace.is_empty()),
+                endpoint_slices: options.compile.endpoint_slices,
+                deadlines: Deadlines::default(),
+            }),
+        };
+        Self { upstream, default_filters: options.default_filters_dir.clone() }
+    }
 }
 
 impl Source {

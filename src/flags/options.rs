@@ -98,6 +98,8 @@ pub struct ApiOptions {
     pub url: Option<String>,
     /// `-kubernetes-token-file`: a bearer token, re-read while running.
     pub token_file: Option<PathBuf>,
+    /// `--kubernetes-ca-file`: the authority that signed its certificate; `None` for those that the system trusts.
+    pub ca_file: Option<PathBuf>,
     /// `--kubeconfig`: for development.
     pub kubeconfig: Option<PathBuf>,
     /// `-kubernetes-namespace`: read only this namespace; empty for all.

@@ -183,6 +183,7 @@ fn api(values: &Values) -> ApiOptions {
         in_cluster: values.switch("kubernetes-in-cluster"),
         url: values.non_empty("kubernetes-url"),
         token_file: path(values, "kubernetes-token-file"),
+        ca_file: path(values, "kubernetes-ca-file"),
         kubeconfig: path(values, "kubeconfig"),
         namespace: values.text("kubernetes-namespace").to_owned(),
     }

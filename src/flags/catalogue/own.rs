@@ -19,7 +19,7 @@ const FORMATS: &[&str] = &["text", "json"];
 const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 20] = [
+pub(super) static SERVE: [Spec; 21] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -54,6 +54,8 @@ pub(super) static SERVE: [Spec; 20] = [
     own("election-renew-interval", Duration, "", Election, "how often it renews"),
     own("election-attempt-timeout", Duration, "", Election, "how long one attempt may take"),
 
+    own("kubernetes-ca-file", Text, "", Api,
+        "the authority (PEM) that signed the certificate at -kubernetes-url; by default those that the system trusts"),
     own("kubeconfig", Text, "", Api, "a kubeconfig, for development; $KUBECONFIG is not read"),
     own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
 ];

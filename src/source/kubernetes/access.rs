@@ -3,15 +3,17 @@
 //! Its retries are off. Wrapped in them, one call could wait for minutes on `Retry-After`; whoever calls decides
 //! how long it waits, and every call has a deadline of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Uri, header};
 use kube::Config;
 use kube::client::{Body, Client, ClientBuilder};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::time::Instant;
 use tower::util::MapRequestLayer;
+
+use crate::flags::ApiOptions;
 
 /// How long a connection may take to open, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -30,11 +32,33 @@ pub enum Access {
         url: String,
         /// `-kubernetes-token-file`: a file with a bearer token, read again each minute.
         token_file: Option<PathBuf>,
-        /// The authority that signed the server's certificate, as PEM; without it, those that the system trusts.
+        /// `--kubernetes-ca-file`: the authority that signed the server's certificate, as PEM; without it, those that
+        /// the system trusts.
         ca_file: Option<PathBuf>,
     },
-    /// The current context of a kubeconfig, for development; without a path `$KUBECONFIG` or `~/.kube/config`.
-    Kubeconfig(Option<PathBuf>),
+    /// `--kubeconfig`: its current context, for development.
+    Kubeconfig(PathBuf),
+}
+
+/// Where the peer looks without any flag: `kubectl proxy`.
+const PROXY: &str = "http://localhost:8001";
+
+impl Access {
+    /// What the command line asks for. Where it says nothing, a process that Kubernetes runs (`in_pod`) asks its own
+    /// cluster, and any other a `kubectl proxy`, as the peer does.
+    pub fn of(options: &ApiOptions, in_pod: bool) -> Self {
+        let ApiOptions { in_cluster, url, token_file, ca_file, kubeconfig, namespace: _ } = options;
+        match (kubeconfig, url) {
+            _ if *in_cluster => Self::InCluster,
+            (Some(path), _) => Self::Kubeconfig(path.clone()),
+            (None, None) if in_pod => Self::InCluster,
+            (None, url) => Self::Url {
+                url: url.clone().unwrap_or_else(|| PROXY.to_owned()),
+                token_file: token_file.clone(),
+                ca_file: ca_file.clone(),
+            },
+        }
+    }
 }
 
 /// Why there is no way to the API: a mistake in the configuration, before anything was sent.
@@ -62,7 +86,7 @@ pub enum AccessError {
         cause: String,
     },
     /// The kubeconfig cannot be used.
-    #[error("kubeconfig: {0}")]
+    #[error("--kubeconfig={0}")]
     Kubeconfig(String),
     /// The client cannot be built: an authority or a certificate that is no PEM, as a rule.
     #[error("cannot prepare the connection to the Kubernetes API: {0}")]
@@ -90,7 +114,7 @@ pub async fn connect(access: &Access) -> Result<Client, AccessError> {
             }
             config
         }
-        Access::Kubeconfig(path) => kubeconfig(path.as_deref()).await?,
+        Access::Kubeconfig(path) => kubeconfig(path).await?,
     };
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
@@ -110,14 +134,12 @@ fn parse(url: &str) -> Result<Uri, AccessError> {
     }
 }
 
-async fn kubeconfig(path: Option<&std::path::Path>) -> Result<Config, AccessError> {
-    let options = KubeConfigOptions::default();
-    let config = match path.map(Kubeconfig::read_from).transpose() {
-        Ok(Some(kubeconfig)) => Config::from_custom_kubeconfig(kubeconfig, &options).await,
-        Ok(None) => Config::from_kubeconfig(&options).await,
-        Err(error) => Err(error),
-    };
-    config.map_err(|error| AccessError::Kubeconfig(chain(&error)))
+async fn kubeconfig(path: &Path) -> Result<Config, AccessError> {
+    let refuse =
+        |error: &KubeconfigError| AccessError::Kubeconfig(format!("{}: {}", path.display(), chain(error)));
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| refuse(&error))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    config.map_err(|error| refuse(&error))
 }
 
 /// A bearer token from a file. kube has the like, but keeps the newline at its end, which no header may carry.
@@ -134,7 +156,7 @@ impl Token {
         Ok(Self { path, header, read_at: Instant::now() })
     }
 
-    fn read(path: &std::path::Path) -> Result<HeaderValue, String> {
+    fn read(path: &Path) -> Result<HeaderValue, String> {
         let token = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
         if token.trim().is_empty() {
             return Err("holds no token".to_owned());
@@ -209,7 +231,21 @@ mod tests {
             ca_file: Some(file.clone()),
         };
         assert!(connect(&no_ca).await.is_err());
-        assert!(refusal(Access::Kubeconfig(Some(dir.path().join("none")))).await.starts_with("kubeconfig: "));
+        assert!(refusal(Access::Kubeconfig(dir.path().join("none"))).await.starts_with("--kubeconfig=/"));
+    }
+
+    #[test]
+    fn the_command_line_decides_and_else_the_surroundings() {
+        let proxy = url(PROXY);
+        let mut options = ApiOptions::default();
+        assert_eq!(Access::of(&options, true), Access::InCluster);
+        assert_eq!(Access::of(&options, false), proxy);
+        options.url = Some("https://api.test".to_owned());
+        assert_eq!(Access::of(&options, true), url("https://api.test"));
+        options.kubeconfig = Some("config".into());
+        assert_eq!(Access::of(&options, true), Access::Kubeconfig("config".into()));
+        options.in_cluster = true;
+        assert_eq!(Access::of(&options, false), Access::InCluster);
     }
 
     #[tokio::test(start_paused = true)]

@@ -117,7 +117,7 @@ fn tls(error: &rustls::Error) -> String {
     };
     let hint = match reason {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "it is signed by an authority that is not trusted here: give that authority's certificate"
+            "it is signed by an authority that is not trusted here: give that authority's certificate (--kubernetes-ca-file)"
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another name: give a URL with a host that it names"
