@@ -1,12 +1,12 @@
 //! The conditional headers of a request against one representation (RFC 9110 section 13), in the order and with
 //! the leniencies of Go's `http.ServeContent`, which is what the peer answers with.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use http::HeaderMap;
 use http::header::{
     HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
+use jiff::civil::date;
+use jiff::fmt::strtime;
 
 /// The representation that a request is held against.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +34,7 @@ pub(super) enum Verdict<'a> {
 
 /// Evaluates the conditions. Of a header that comes twice only the first counts, and an empty one is none.
 pub(super) fn check<'a>(headers: &'a HeaderMap, now: Validators<'_>) -> Verdict<'a> {
-    let unmodified = || date(headers, IF_UNMODIFIED_SINCE).is_none_or(|since| !now.modified_after(since));
+    let unmodified = || seconds(headers, IF_UNMODIFIED_SINCE).is_none_or(|since| !now.modified_after(since));
     let fulfilled = match first(headers, IF_MATCH) {
         Some(list) => Tags(list).any(|tag| tag.is_star() || tag.strongly(now.etag)),
         None => now.modified_secs == 0 || unmodified(),
@@ -44,7 +44,7 @@ pub(super) fn check<'a>(headers: &'a HeaderMap, now: Validators<'_>) -> Verdict<
     }
     match first(headers, IF_NONE_MATCH) {
         Some(list) => held(list, now),
-        None => match date(headers, IF_MODIFIED_SINCE) {
+        None => match seconds(headers, IF_MODIFIED_SINCE) {
             Some(since) if now.modified_secs != 0 && !now.modified_after(since) => Verdict::Unchanged,
             _ => Verdict::Send,
         },
@@ -57,7 +57,7 @@ pub(super) fn range<'a>(headers: &'a HeaderMap, now: Validators<'_>) -> Option<&
     let Some(condition) = first(headers, IF_RANGE) else { return Some(wanted) };
     let same = match Tag::scan(trim(condition)) {
         Some((tag, _)) => tag.strongly(now.etag),
-        None => date(headers, IF_RANGE).is_some_and(|at| at == now.modified()),
+        None => seconds(headers, IF_RANGE).is_some_and(|at| i128::from(at) == i128::from(now.modified_secs)),
     };
     same.then_some(wanted)
 }
@@ -78,12 +78,9 @@ fn held<'a>(list: &'a [u8], now: Validators<'_>) -> Verdict<'a> {
 }
 
 impl Validators<'_> {
-    fn modified(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_secs(self.modified_secs)
-    }
-
-    fn modified_after(&self, date: SystemTime) -> bool {
-        self.modified() > date
+    /// Whether the table changed after `date`, in Unix seconds.
+    fn modified_after(&self, date: i64) -> bool {
+        i128::from(self.modified_secs) > i128::from(date)
     }
 }
 
@@ -142,10 +139,27 @@ pub(super) fn first(headers: &HeaderMap, name: HeaderName) -> Option<&[u8]> {
     headers.get(name).map(http::HeaderValue::as_bytes).filter(|value| !value.is_empty())
 }
 
-/// A header's HTTP date; `None` where it is missing or is not one.
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
-    let text = std::str::from_utf8(first(headers, name)?).ok()?;
-    httpdate::parse_http_date(text).ok()
+/// A header's HTTP date in Unix seconds; `None` where it is missing or is not one.
+fn seconds(headers: &HeaderMap, name: HeaderName) -> Option<i64> {
+    http_date(std::str::from_utf8(first(headers, name)?).ok()?)
+}
+
+/// The three forms of RFC 9110 section 5.6.7. As in Go the day of the week is read and not believed.
+fn http_date(text: &str) -> Option<i64> {
+    let (day, rest) = text.split_once(' ')?;
+    let (day, comma) = day.strip_suffix(',').map_or((day, false), |day| (day, true));
+    let (weekday, format, length) = match (comma, rest.contains('-')) {
+        (true, false) => ("%a", "%d %b %Y %H:%M:%S GMT", 24),
+        (true, true) => ("%A", "%d-%b-%y %H:%M:%S GMT", 22),
+        (false, _) => ("%a", "%b %e %H:%M:%S %Y", 20),
+    };
+    strtime::parse(weekday, day).ok()?;
+    // The parser takes a leap second for the one before it, and shorter numbers; Go does neither.
+    if rest.len() != length || rest.contains(":60") {
+        return None;
+    }
+    let time = strtime::parse(format, rest).ok()?.to_datetime().ok()?;
+    Some(time.duration_since(date(1970, 1, 1).at(0, 0, 0, 0)).as_secs())
 }
 
 fn trim(text: &[u8]) -> &[u8] {
@@ -223,6 +237,10 @@ mod tests {
             (&[(IF_UNMODIFIED_SINCE, BEFORE)], Failed),
             (&[(IF_UNMODIFIED_SINCE, AT)], Send),
             (&[(IF_UNMODIFIED_SINCE, "yesterday")], Send),
+            (&[(IF_UNMODIFIED_SINCE, "Thu, 01 Jan 1960 00:00:00 GMT")], Failed),
+            (&[(IF_UNMODIFIED_SINCE, "Fri, 15 Jan 2027 07:59:59 UTC")], Send),
+            (&[(IF_UNMODIFIED_SINCE, "Xyz, 15 Jan 2027 07:59:59 GMT")], Send),
+            (&[(IF_MODIFIED_SINCE, "Sun, 15 Jan 2027 08:00:00 GMT")], Unchanged),
             (&[(IF_MODIFIED_SINCE, AT)], Unchanged),
             (&[(IF_MODIFIED_SINCE, BEFORE)], Send),
             (&[(IF_MODIFIED_SINCE, "Friday, 15-Jan-27 08:00:00 GMT")], Unchanged),
