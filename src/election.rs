@@ -3,12 +3,29 @@
 //! Everything else in the program sees only this face: [`Role`] to watch, [`Term`] as the proof that publishing
 //! functions take and check at the act.
 
+mod core;
+mod driver;
+mod epoch;
+mod identity;
+mod lease;
+mod metrics;
+mod record;
+pub mod store;
+mod timing;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::snapshot::{Epoch, TermId};
 use crate::time::Moment;
+
+pub use core::{Freshness, Loss};
+pub use driver::{Config, Handle, start};
+pub use identity::Identity;
+pub use metrics::Metrics;
+pub use record::{Key, Record, Stored};
+pub use timing::{Timing, TimingError};
 
 /// What this replica is, and whom it follows.
 #[derive(Clone, Debug)]
@@ -94,8 +111,8 @@ impl Term {
     }
 
     /// Valid until `until`, as counted from the moment at which a renewal was *sent*.
-    pub(in crate::election) fn extend(&self, until_nanos: u64) {
-        self.valid_until.store(until_nanos, Ordering::Release);
+    pub(in crate::election) fn extend(&self, until: Moment) {
+        self.valid_until.store(until.as_nanos(), Ordering::Release);
     }
 
     /// Over at once, for every holder of the proof.
@@ -107,7 +124,7 @@ impl Term {
     #[doc(hidden)]
     pub fn for_tests(epoch: Epoch, until_nanos: u64) -> Self {
         let term = Self::new(epoch, TermId(u128::from(epoch.0)), Moment::from_nanos(0), true);
-        term.extend(until_nanos);
+        term.extend(Moment::from_nanos(until_nanos));
         term
     }
 

@@ -33,6 +33,11 @@ impl Moment {
         Self(nanoseconds)
     }
 
+    /// The nanoseconds since the machine started.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
     /// How long after `earlier` this is; zero where it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -1,0 +1,347 @@
+//! Whole clusters of cores against one Lease in memory: every interleaving that proptest can think of.
+//!
+//! Each replica has a clock of its own, with an offset and a drift; requests are carried out late, answered late, twice
+//! in doubt or never; operators delete and edit the Lease; processes restart.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::election::Term;
+use crate::election::store::memory::LeaseCell;
+
+const TIMING: Timing = Timing::DEFAULT;
+
+#[derive(Clone, Debug)]
+enum Act {
+    /// Nobody does anything for so many milliseconds.
+    Pass(u64),
+    /// All goes well for so many milliseconds.
+    Run(u64),
+    Tick(usize),
+    /// The request is carried out now; its answer is still under way.
+    CarryOut(usize),
+    /// The answer arrives; if need be the request is carried out first.
+    Answer(usize),
+    /// The caller gives up. The request may be carried out later all the same.
+    GiveUp(usize),
+    Refuse(usize, u8),
+    /// A request that was given up is carried out after all.
+    Late(usize),
+    /// The watch tells of a state, `1` being the newest.
+    Tell(usize, usize),
+    Look(usize),
+    Delete,
+    ClearHolder,
+    ResetEpoch,
+    ForeignHolder,
+    Annotate,
+    /// The container is restarted in its pod.
+    Restart(usize),
+    /// The pod is deleted by force and another one takes its name; the old one runs on, cut off from all but the Lease.
+    Replace(usize),
+    Raise(usize),
+    StepDown(usize),
+    Release(usize),
+}
+
+#[derive(Debug)]
+struct Node {
+    core: Core,
+    /// Milliseconds of its clock for a thousand of true time.
+    rate: u64,
+    offset: u64,
+    flight: Option<InFlight>,
+    terms: Vec<Term>,
+    stopped: bool,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    request: Request,
+    sent: Moment,
+    answer: Option<Result<Reply, StoreError>>,
+}
+
+struct World {
+    /// In microseconds.
+    now: u64,
+    cell: LeaseCell,
+    nodes: Vec<Node>,
+    late: Vec<(Request, Moment)>,
+    history: Vec<Stored>,
+    highest: Epoch,
+    /// When the last committed write of each term was sent, by its sender's clock.
+    committed: BTreeMap<TermId, Moment>,
+    incarnations: u128,
+}
+
+impl Node {
+    fn local(&self, now: u64) -> Moment {
+        Moment::from_nanos(self.offset + now * self.rate)
+    }
+}
+
+impl World {
+    fn new(size: usize, rates: &[u64]) -> Self {
+        let mut world = Self {
+            now: 0,
+            cell: LeaseCell::default(),
+            nodes: Vec::new(),
+            late: Vec::new(),
+            history: Vec::new(),
+            highest: Epoch(0),
+            committed: BTreeMap::new(),
+            incarnations: 0,
+        };
+        for (index, rate) in rates.iter().enumerate().take(size) {
+            let node = world.node(index, &format!("u{index}"), *rate);
+            world.nodes.push(node);
+        }
+        world
+    }
+
+    fn node(&mut self, index: usize, uid: &str, rate: u64) -> Node {
+        self.incarnations += 1;
+        let settings = Settings {
+            me: Identity::new(&format!("r{index}"), uid, self.incarnations << 64),
+            address: format!("10.0.0.{index}:9912"),
+            software: String::new(),
+            timing: TIMING,
+            rank: index as u32,
+            stall: Duration::from_secs(3600),
+        };
+        let offset = 1_000_000_000 * 1_000 * (index as u64 + 1);
+        let now = Moment::from_nanos(offset + self.now * rate);
+        Node { core: Core::new(settings, now), rate, offset, flight: None, terms: Vec::new(), stopped: false }
+    }
+
+    fn feed(&mut self, index: usize, input: Input) -> Result<(), TestCaseError> {
+        let node = &mut self.nodes[index];
+        let now = node.local(self.now);
+        for command in node.core.handle(now, input) {
+            match command {
+                Command::Send { request, .. } => {
+                    prop_assert!(node.flight.is_none(), "one request at a time");
+                    node.flight = Some(InFlight { request, sent: now, answer: None });
+                }
+                Command::Publish(Role::Leader(term)) => {
+                    prop_assert!(
+                        term.epoch() > self.highest,
+                        "epoch {} after {}",
+                        term.epoch(),
+                        self.highest
+                    );
+                    self.highest = term.epoch();
+                    node.terms.push(term);
+                }
+                Command::Publish(Role::Follower(_)) | Command::Report(_) | Command::Released(_) => {}
+            }
+        }
+        let wake = node.core.wake_at(now);
+        prop_assert!(wake > now, "asks to be woken at {wake:?}, at {now:?}: {:?}", node.core);
+        Ok(())
+    }
+
+    fn carry_out(&mut self, request: &Request, sent: Moment, me: &Identity) -> Result<Reply, StoreError> {
+        let (written, record) = match request {
+            Request::Get => {
+                let stored = self.cell.get()?;
+                let gone = Identity::parse(&stored.record.holder).is_some_and(|holder| me.succeeds(&holder));
+                return Ok(Reply::Read { stored, gone });
+            }
+            Request::Create(record) => (self.cell.create(record)?, record),
+            Request::Replace { key, record, .. } => (self.cell.replace(key, record)?, record),
+        };
+        self.committed.insert(record.term, sent);
+        self.history.extend(self.cell.get());
+        Ok(Reply::Written(written))
+    }
+
+    fn carry_out_of(&mut self, index: usize) {
+        let me = self.nodes[index].core.settings.me.clone();
+        if let Some(mut flight) = self.nodes[index].flight.take() {
+            if flight.answer.is_none() {
+                flight.answer = Some(self.carry_out(&flight.request, flight.sent, &me));
+            }
+            self.nodes[index].flight = Some(flight);
+        }
+    }
+
+    fn answer(&mut self, index: usize) -> Result<(), TestCaseError> {
+        self.carry_out_of(index);
+        match self.nodes[index].flight.take().and_then(|flight| flight.answer) {
+            Some(answer) => self.feed(index, Input::Answered(answer)),
+            None => Ok(()),
+        }
+    }
+
+    fn abandon(&mut self, index: usize) {
+        if let Some(flight) = self.nodes[index].flight.take()
+            && flight.answer.is_none()
+        {
+            self.late.push((flight.request, flight.sent));
+        }
+    }
+
+    fn run(&mut self, millis: u64) -> Result<(), TestCaseError> {
+        for _ in 0..millis.div_ceil(20) {
+            self.now += 20_000;
+            for index in 0..self.nodes.len() {
+                self.feed(index, Input::Tick)?;
+                while self.nodes[index].flight.is_some() {
+                    self.answer(index)?;
+                    self.check()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn edit(&mut self, change: impl FnOnce(&mut Record)) {
+        self.cell.edit(change);
+        self.history.extend(self.cell.get());
+    }
+
+    fn act(&mut self, act: &Act) -> Result<(), TestCaseError> {
+        let count = self.nodes.len();
+        match *act {
+            Act::Pass(millis) => self.now += millis * 1000,
+            Act::Run(millis) => self.run(millis)?,
+            Act::Tick(i) => self.feed(i % count, Input::Tick)?,
+            Act::CarryOut(i) => self.carry_out_of(i % count),
+            Act::Answer(i) => self.answer(i % count)?,
+            Act::GiveUp(i) if self.nodes[i % count].flight.is_some() => {
+                self.abandon(i % count);
+                self.feed(i % count, Input::Answered(Err(StoreError::Timeout)))?;
+            }
+            Act::Refuse(i, kind) => {
+                if self.nodes[i % count].flight.as_ref().is_some_and(|flight| flight.answer.is_none()) {
+                    self.nodes[i % count].flight = None;
+                    let error = match kind % 3 {
+                        0 => StoreError::Forbidden("no".to_owned()),
+                        1 => StoreError::Throttled { retry_after: None },
+                        _ => StoreError::Throttled { retry_after: Some(Duration::from_secs(kind.into())) },
+                    };
+                    self.feed(i % count, Input::Answered(Err(error)))?;
+                }
+            }
+            Act::Late(which) if !self.late.is_empty() => {
+                let (request, sent) = self.late.remove(which % self.late.len());
+                let nobody = Identity::new("", "", 0);
+                let _unheard = self.carry_out(&request, sent, &nobody);
+            }
+            Act::Tell(i, back) if self.history.len() >= back => {
+                let stored = self.history[self.history.len() - back].clone();
+                self.feed(i % count, Input::Told(Change::Written(stored)))?;
+            }
+            Act::Look(i) => self.feed(i % count, Input::Told(Change::Look))?,
+            Act::Delete if self.cell.get().is_ok() => self.cell.delete(),
+            Act::ClearHolder => self.edit(|record| record.holder.clear()),
+            Act::ResetEpoch => self.edit(|record| record.epoch = Epoch(0)),
+            Act::ForeignHolder => self.edit(|record| record.holder = "x".to_owned()),
+            Act::Annotate => self.edit(|_| {}),
+            Act::Restart(i) | Act::Replace(i) => {
+                let i = i % count;
+                self.abandon(i);
+                let uid = match act {
+                    Act::Restart(_) => self.nodes[i].core.settings.me.uid().to_owned(),
+                    _ => format!("v{}", self.incarnations),
+                };
+                let node = self.node(i, &uid, self.nodes[i].rate);
+                let old = std::mem::replace(&mut self.nodes[i], node);
+                if matches!(act, Act::Replace(_)) && count < 6 {
+                    self.nodes.push(old);
+                }
+            }
+            Act::Raise(i) => self.feed(i % count, Input::Raise(self.highest))?,
+            Act::StepDown(i) => self.feed(i % count, Input::StepDown(Loss::CutOff))?,
+            Act::Release(i) => {
+                self.nodes[i % count].stopped = true;
+                self.feed(i % count, Input::Release { successor: Some("r1".to_owned()) })?;
+            }
+            Act::GiveUp(_) | Act::Late(_) | Act::Tell(..) | Act::Delete => {}
+        }
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let mut valid = Vec::new();
+        for node in &self.nodes {
+            let now = node.local(self.now);
+            for term in node.terms.iter().filter(|term| term.check(now).is_ok()) {
+                valid.push(term.epoch());
+                let sent = self.committed.get(&term.id()).copied();
+                let bound = sent.map(|sent| sent + TIMING.valid());
+                prop_assert!(
+                    bound.is_some_and(|bound| now + term.left(now) <= bound),
+                    "{term:?} beyond {bound:?}"
+                );
+            }
+        }
+        prop_assert!(valid.len() <= 1, "the terms of epochs {valid:?} are valid at once");
+        Ok(())
+    }
+
+    /// With all faults over, whoever may lead elects one leader, and keeps it.
+    fn settles(&mut self) -> Result<(), TestCaseError> {
+        self.late.clear();
+        self.run(25_000)?;
+        let leaders = |world: &Self| {
+            let leads = |node: &&Node| matches!(node.core.phase, Phase::Leading(_));
+            world.nodes.iter().filter(leads).count()
+        };
+        let expected = usize::from(self.nodes.iter().any(|node| !node.stopped));
+        prop_assert_eq!(leaders(self), expected);
+        let epoch = self.highest;
+        self.run(10_000)?;
+        prop_assert_eq!((leaders(self), self.highest), (expected, epoch), "no flapping");
+        Ok(())
+    }
+}
+
+fn acts() -> impl Strategy<Value = Act> {
+    let node = 0..6_usize;
+    prop_oneof![
+        4 => (1..900_u64).prop_map(Act::Pass),
+        1 => (2_300..3_200_u64).prop_map(Act::Pass),
+        4 => (20..2_000_u64).prop_map(Act::Run),
+        8 => node.clone().prop_map(Act::Tick),
+        4 => node.clone().prop_map(Act::CarryOut),
+        12 => node.clone().prop_map(Act::Answer),
+        4 => node.clone().prop_map(Act::GiveUp),
+        2 => (node.clone(), any::<u8>()).prop_map(|(i, kind)| Act::Refuse(i, kind)),
+        4 => any::<usize>().prop_map(Act::Late),
+        4 => (node.clone(), 1..6_usize).prop_map(|(i, back)| Act::Tell(i, back)),
+        1 => node.clone().prop_map(Act::Look),
+        1 => Just(Act::Delete),
+        1 => Just(Act::ClearHolder),
+        1 => Just(Act::ResetEpoch),
+        1 => Just(Act::ForeignHolder),
+        1 => Just(Act::Annotate),
+        1 => node.clone().prop_map(Act::Restart),
+        1 => node.clone().prop_map(Act::Replace),
+        1 => node.clone().prop_map(Act::Raise),
+        1 => node.clone().prop_map(Act::StepDown),
+        1 => node.prop_map(Act::Release),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases / 2, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_two_terms_are_ever_valid_at_once(
+        size in 3..=5_usize,
+        rates in prop::collection::vec(999..=1001_u64, 5),
+        acts in prop::collection::vec(acts(), 1..160),
+    ) {
+        let mut world = World::new(size, &rates);
+        for act in &acts {
+            world.act(act)?;
+            world.check()?;
+        }
+        world.settles()?;
+    }
+}

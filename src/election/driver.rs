@@ -1,0 +1,235 @@
+//! Drives the core: its requests, its timer, its watch, on a thread and a runtime of its own.
+//!
+//! In: a store, a clock, who we are. Out: a [`Handle`]. A compiler that takes two seconds, or a runtime whose
+//! workers are throttled, delays nothing here; and the timer that ends a term waits for no request.
+
+mod handle;
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+pub use handle::Handle;
+pub(in crate::election) use log::aim;
+
+use self::handle::Wishes;
+use self::log::Log;
+use super::core::{Command, Core, Input, Purpose, Reply, Request, Settings};
+use super::identity::Identity;
+use super::metrics::Metrics;
+use super::record::Record;
+use super::store::{LeaseStore, StoreError};
+use super::timing::Timing;
+use super::{Freshness, Role};
+use crate::time::{Clock, Moment};
+
+/// No timer sleeps longer: tokio's clock stands still while the machine does, ours does not.
+const NAP: Duration = Duration::from_millis(200);
+
+/// What an election needs to know of this replica.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Who we are.
+    pub identity: Identity,
+    /// Where our replication stream listens, as others reach it: `10.0.0.7:9912`.
+    pub address: String,
+    /// Our software and its version, for people.
+    pub software: String,
+    /// L, D, R and A.
+    pub timing: Timing,
+    /// Our place in the order of candidates; 0 goes first. A StatefulSet's ordinal does.
+    pub rank: u32,
+    /// A leader whose work has not moved for this long ([`Handle::alive`]) gives the Lease up: three poll intervals,
+    /// at least 10 s.
+    pub stall: Duration,
+}
+
+/// Starts the election. It ends when the last clone of the handle is dropped; [`Handle::release`] first.
+///
+/// # Errors
+///
+/// Where the thread or its runtime cannot be made.
+pub fn start<S: LeaseStore>(
+    store: S,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> std::io::Result<Handle> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (driver, wiring) = Driver::new(store, config, Arc::clone(&clock), metrics);
+    let thread = std::thread::Builder::new().name("election".to_owned()).spawn(move || {
+        runtime.block_on(driver.run());
+        // A request that still hangs in the store must not hold up the end of the process.
+        runtime.shutdown_background();
+    })?;
+    Ok(Handle::new(wiring, clock, Some(thread)))
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Reply, StoreError>> + Send>>;
+
+/// What a [`Handle`] holds of its driver.
+struct Wiring {
+    wishes: watch::Sender<Wishes>,
+    role: watch::Receiver<Role>,
+    released: watch::Receiver<Option<bool>>,
+    identity: Identity,
+    budget: Duration,
+}
+
+struct Driver<S> {
+    core: Core,
+    store: Arc<S>,
+    me: Identity,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    log: Log,
+    wishes: watch::Receiver<Wishes>,
+    role: watch::Sender<Role>,
+    released: watch::Sender<Option<bool>>,
+    done: Wishes,
+    flight: Option<(Moment, Request, Answer)>,
+}
+
+impl<S: LeaseStore> Driver<S> {
+    fn new(store: S, config: Config, clock: Arc<dyn Clock>, metrics: Arc<Metrics>) -> (Self, Wiring) {
+        let Config { identity, address, software, timing, rank, stall } = config;
+        let me = identity.clone();
+        let settings = Settings { me: identity.clone(), address, software, timing, rank, stall };
+        let (wishes, wished) = watch::channel(Wishes::default());
+        let (role_sender, role) = watch::channel(Role::Follower(None));
+        let (released_sender, released) = watch::channel(None);
+        let driver = Self {
+            core: Core::new(settings, clock.now()),
+            log: Log::new(store.name()),
+            store: Arc::new(store),
+            me,
+            clock,
+            metrics,
+            wishes: wished,
+            role: role_sender,
+            released: released_sender,
+            done: Wishes::default(),
+            flight: None,
+        };
+        let budget = timing.attempt() + Duration::from_millis(100);
+        (driver, Wiring { wishes, role, released, identity, budget })
+    }
+
+    async fn run(mut self) {
+        let (changes, mut told) = mpsc::channel(16);
+        let store = Arc::clone(&self.store);
+        let watch = store.watch(changes);
+        tokio::pin!(watch);
+        self.handle(Input::Tick);
+        loop {
+            let now = self.clock.now();
+            let nap = self.core.wake_at(now).since(now).min(NAP);
+            tokio::select! {
+                // The timer first: a term that is over ends before anything else is looked at.
+                biased;
+                () = tokio::time::sleep(nap) => self.handle(Input::Tick),
+                wished = self.wishes.changed() => {
+                    if wished.is_err() || self.carry_out_wishes() {
+                        return;
+                    }
+                }
+                answer = answer_of(&mut self.flight) => self.answered(answer),
+                Some(change) = told.recv() => self.handle(Input::Told(change)),
+                () = &mut watch => {}
+            }
+        }
+    }
+
+    fn answered(&mut self, answer: Result<Reply, StoreError>) {
+        let Some((sent, request, _)) = self.flight.take() else { return };
+        self.metrics.answered(&request, self.clock.now().since(sent), answer.as_ref().err());
+        self.log.answered(&request, answer.as_ref().err(), self.clock.now());
+        self.handle(Input::Answered(answer));
+    }
+
+    fn handle(&mut self, input: Input) {
+        let now = self.clock.now();
+        for command in self.core.handle(now, input) {
+            match command {
+                Command::Send { request, timeout } => self.send(now, request, timeout),
+                Command::Publish(role) => {
+                    self.role.send_replace(role);
+                }
+                Command::Report(report) => {
+                    self.log.report(&report);
+                    self.metrics.reported(&report);
+                }
+                Command::Released(free) => {
+                    self.released.send_replace(Some(free));
+                }
+            }
+        }
+        self.metrics.stands(self.core.state(now), &self.role.borrow(), self.core.valid_for(now));
+    }
+
+    fn send(&mut self, now: Moment, request: Request, timeout: Duration) {
+        let answer = ask(Arc::clone(&self.store), self.me.clone(), request.clone());
+        let bounded =
+            async move { tokio::time::timeout(timeout, answer).await.unwrap_or(Err(StoreError::Timeout)) };
+        self.flight = Some((now, request, Box::pin(bounded)));
+    }
+
+    /// Passes on what was wished since the last time; `true` where the end was.
+    fn carry_out_wishes(&mut self) -> bool {
+        let wishes = self.wishes.borrow_and_update().clone();
+        let done = std::mem::replace(&mut self.done, wishes.clone());
+        if wishes.alive > done.alive {
+            self.handle(Input::Alive);
+        }
+        if wishes.saw > done.saw {
+            self.handle(Input::Saw(wishes.saw));
+        }
+        if wishes.refused != done.refused {
+            self.handle(Input::Raise(wishes.refused));
+        }
+        if wishes.freshness != done.freshness {
+            self.handle(Input::Fresh(wishes.freshness));
+        }
+        if let Some((number, why)) = wishes.step_down
+            && done.step_down.is_none_or(|(last, _)| last < number)
+        {
+            self.handle(Input::StepDown(why));
+        }
+        if let Some(successor) = wishes.release.filter(|_| done.release.is_none()) {
+            self.handle(Input::Release { successor });
+        }
+        wishes.stop
+    }
+}
+
+async fn answer_of(flight: &mut Option<(Moment, Request, Answer)>) -> Result<Reply, StoreError> {
+    match flight {
+        Some((_, _, answer)) => answer.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn ask<S: LeaseStore>(store: Arc<S>, me: Identity, request: Request) -> Result<Reply, StoreError> {
+    let stamp = jiff::Timestamp::now().as_microsecond();
+    match request {
+        Request::Get => {
+            let stored = store.get().await?;
+            let holder = Identity::parse(&stored.record.holder);
+            let gone = holder.is_some_and(|holder| store.is_gone(&holder, &me));
+            Ok(Reply::Read { stored, gone })
+        }
+        Request::Create(record) => Ok(Reply::Written(store.create(&record).await?)),
+        Request::Replace { key, record, purpose } => {
+            let taken = matches!(purpose, Purpose::Acquire | Purpose::Raise);
+            let acquired_micros = if taken { stamp } else { record.acquired_micros };
+            let record = Record { acquired_micros, renewed_micros: stamp, ..record };
+            Ok(Reply::Written(store.replace(&key, &record).await?))
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The Lease in Kubernetes: PUT with resourceVersion and UID, never a patch (design D2).
+//!
+//! In: how to reach the API server. Out: a [`LeaseStore`] on a client of its own: kube's own retries obey
+//! `Retry-After` for up to a thousand seconds inside one call, and a renewal has none to lose. What can go wrong: what
+//! the API server says, as [`StoreError`].
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::{PostParams, WatchEvent, WatchParams};
+use kube::{Api, Client};
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+
+use super::{Change, LeaseStore, StoreError};
+use crate::election::lease;
+use crate::election::record::{Key, Record, Stored};
+use crate::election::timing::Timing;
+
+/// How long the API server keeps one watch open.
+const WATCH: u32 = 10;
+
+/// How long after that a silent connection is given up.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Between a watch that broke and the next.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// How many objects are remembered to be written back: ours, what came since, and what a request under way refers to.
+const MEMORY: usize = 8;
+
+/// The Lease `name` in a namespace.
+pub struct KubernetesLease {
+    api: Api<Lease>,
+    namespace: String,
+    name: String,
+    /// The objects as they were read: a PUT replaces all of an object, and others keep things there too.
+    known: Mutex<Vec<(Key, Lease)>>,
+}
+
+impl KubernetesLease {
+    /// The Lease `namespace`/`name`, reached as `config` says but for its timeouts and retries.
+    ///
+    /// # Errors
+    ///
+    /// Where no client can be made of `config`: a certificate that cannot be read, say.
+    pub fn new(
+        mut config: kube::Config,
+        namespace: &str,
+        name: &str,
+        timing: Timing,
+    ) -> Result<Self, kube::Error> {
+        config.default_retry = false;
+        config.connect_timeout = Some(timing.attempt());
+        config.write_timeout = Some(timing.attempt());
+        // Each call has its own deadline; this one would also cut the watch while nothing happens.
+        config.read_timeout = None;
+        let client = Client::try_from(config)?;
+        let api = Api::namespaced(client, namespace);
+        Ok(Self { api, namespace: namespace.to_owned(), name: name.to_owned(), known: Mutex::default() })
+    }
+
+    fn read(&self, object: Lease) -> Result<Stored, StoreError> {
+        let stored = lease::read(&object).map_err(|error| StoreError::Other(error.to_string()))?;
+        let mut known = self.known.lock();
+        known.retain(|(key, _)| *key != stored.key);
+        if known.len() >= MEMORY {
+            known.remove(0);
+        }
+        known.push((stored.key.clone(), object));
+        Ok(stored)
+    }
+
+    fn known(&self, key: &Key) -> Option<Lease> {
+        self.known.lock().iter().find(|(known, _)| known == key).map(|(_, object)| object.clone())
+    }
+
+    async fn watch_once(&self, changes: &mpsc::Sender<Change>) -> Result<(), kube::Error> {
+        let filter = WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(WATCH);
+        // No version: the newest state first, then what changes it.
+        let events = self.api.watch(&filter, "").await?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.next().await {
+            let change = match event? {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                    self.read(object).map_or(Change::Look, Change::Written)
+                }
+                WatchEvent::Deleted(_) => Change::Look,
+                WatchEvent::Bookmark(_) => continue,
+                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+            };
+            if changes.send(change).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl LeaseStore for KubernetesLease {
+    async fn get(&self) -> Result<Stored, StoreError> {
+        // kube sends no resourceVersion: a quorum read, not the watch cache's memory.
+        let object = self.api.get(&self.name).await.map_err(failed)?;
+        self.read(object)
+    }
+
+    async fn create(&self, record: &Record) -> Result<Key, StoreError> {
+        let mut object = Lease::default();
+        object.metadata.name = Some(self.name.clone());
+        lease::write(record, &mut object);
+        let made = self.api.create(&PostParams::default(), &object).await.map_err(failed)?;
+        Ok(self.read(made)?.key)
+    }
+
+    async fn replace(&self, key: &Key, record: &Record) -> Result<Key, StoreError> {
+        // What is no longer remembered has been replaced often since.
+        let mut object = self.known(key).ok_or(StoreError::Conflict)?;
+        object.metadata.managed_fields = None;
+        object.metadata.uid = Some(key.uid.clone());
+        object.metadata.resource_version = Some(key.version.to_string());
+        lease::write(record, &mut object);
+        let put = self.api.replace(&self.name, &PostParams::default(), &object).await.map_err(failed)?;
+        Ok(self.read(put)?.key)
+    }
+
+    async fn watch(&self, changes: mpsc::Sender<Change>) {
+        let patience = Duration::from_secs(WATCH.into()) + GRACE;
+        loop {
+            match tokio::time::timeout(patience, self.watch_once(&changes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::debug!(lease = self.name(), %error, "the watch on the lease broke");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(_) => tracing::debug!(lease = self.name(), "the watch on the lease fell silent"),
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("lease {}/{}", self.namespace, self.name)
+    }
+}
+
+/// What an error of kube's means for a Lease.
+fn failed(error: kube::Error) -> StoreError {
+    match error {
+        kube::Error::Api(status) => match status.code {
+            404 => StoreError::NotFound,
+            409 => StoreError::Conflict,
+            401 | 403 => StoreError::Forbidden(status.message.clone()),
+            429 => {
+                let seconds = status.details.as_ref().map(|details| details.retry_after_seconds);
+                let asked = seconds.filter(|seconds| *seconds > 0).map(|s| Duration::from_secs(s.into()));
+                StoreError::Throttled { retry_after: asked }
+            }
+            code => StoreError::Other(format!("the API server answered {code}: {}", status.message)),
+        },
+        other => StoreError::Other(chain(&other)),
+    }
+}
+
+/// An error and what caused it, in one line: kube's own text stops before the reason.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
