@@ -132,7 +132,7 @@ impl Term {
     #[doc(hidden)]
     pub fn for_tests_released(epoch: Epoch, acquired_at: Moment, until: Moment) -> Self {
         let term = Self::new(epoch, TermId(u128::from(epoch.0)), acquired_at, false);
-        term.extend(until.since(Moment::from_nanos(0)).as_nanos() as u64);
+        term.extend(until);
         term
     }
 }

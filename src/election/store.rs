@@ -59,7 +59,7 @@ pub trait LeaseStore: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub enum Change {
     /// The Lease was written. It may have been written again since.
-    Written(Stored),
+    Written(Box<Stored>),
     /// Something else happened, a deletion perhaps: read the Lease.
     Look,
 }

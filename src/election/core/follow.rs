@@ -49,7 +49,7 @@ impl Core {
                 match known {
                     Some(key) if key.uid == stored.key.uid => {
                         if stored.key.version > key.version {
-                            self.observe(now, now, Some(stored), false);
+                            self.observe(now, now, Some(*stored), false);
                         }
                     }
                     // It may be news from before what we know: ask.

@@ -234,7 +234,7 @@ impl World {
             }
             Act::Tell(i, back) if self.history.len() >= back => {
                 let stored = self.history[self.history.len() - back].clone();
-                self.feed(i % count, Input::Told(Change::Written(stored)))?;
+                self.feed(i % count, Input::Told(Change::Written(Box::new(stored))))?;
             }
             Act::Look(i) => self.feed(i % count, Input::Told(Change::Look))?,
             Act::Delete if self.cell.get().is_ok() => self.cell.delete(),

@@ -93,7 +93,7 @@ impl LeaseStore for FileLease {
                 continue;
             }
             last = now;
-            let change = self.get().await.map_or(Change::Look, Change::Written);
+            let change = self.get().await.map_or(Change::Look, |now| Change::Written(Box::new(now)));
             if changes.send(change).await.is_err() {
                 std::future::pending::<()>().await;
             }

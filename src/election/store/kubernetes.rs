@@ -84,7 +84,7 @@ impl KubernetesLease {
         while let Some(event) = events.next().await {
             let change = match event? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-                    self.read(object).map_or(Change::Look, Change::Written)
+                    self.read(object).map_or(Change::Look, |now| Change::Written(Box::new(now)))
                 }
                 WatchEvent::Deleted(_) => Change::Look,
                 WatchEvent::Bookmark(_) => continue,

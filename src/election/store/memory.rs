@@ -165,7 +165,7 @@ impl LeaseStore for MemoryLease {
             if self.unplugged.load(Ordering::SeqCst) {
                 continue;
             }
-            let change = self.cell.lock().get().map_or(Change::Look, Change::Written);
+            let change = self.cell.lock().get().map_or(Change::Look, |now| Change::Written(Box::new(now)));
             if changes.send(change).await.is_err() {
                 break;
             }
