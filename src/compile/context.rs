@@ -57,6 +57,22 @@ impl<'a> Context<'a> {
         Url::parse(address).is_ok_and(|url| self.allows_name(&url.hostname()))
     }
 
+    /// Says that the certificates that `object` names are not used, where someone may expect that they are.
+    pub(super) fn say_certificates(
+        &self,
+        names_some: bool,
+        object: &ObjectRef,
+        diagnostics: &mut Diagnostics,
+    ) {
+        if names_some && self.settings.tls {
+            diagnostics.add(
+                object,
+                "the certificates of spec.tls are not used: a route server hands out none",
+                "give -kubernetes-enable-tls to the Skippers that terminate TLS, not to the route server",
+            );
+        }
+    }
+
     /// The default filters of a service. Where they do not parse there are none, as for the peer, and `object`, whose
     /// routes go without them, says so.
     pub(super) fn default_filters(

@@ -75,6 +75,7 @@ fn convert(
     diagnostics: &mut Diagnostics,
 ) -> Option<(Option<SourcedRoute>, HostRoutes)> {
     let subject = Subject::of(ingress, context, diagnostics)?;
+    context.say_certificates(subject.spec.names_certificates, &subject.object, diagnostics);
     let default = default_backend::route(&subject, diagnostics).map(|route| subject.sourced(route));
     let mut host_routes = HostRoutes::default();
     for rule in &subject.spec.rules {

@@ -66,6 +66,8 @@ fn convert(
     if !class.is_empty() && !context.route_group_class.is_match(class) {
         return Vec::new();
     }
+    let names_certificates = group.spec.as_ref().is_some_and(|spec| spec.names_certificates);
+    context.say_certificates(names_certificates, object, diagnostics);
     // RouteGroups are redirected with the status of the settings; a bad one of their own is said all the same.
     redirect::code(&group.metadata, context.settings, object, diagnostics);
     halves(group, object, &checked, context, diagnostics)

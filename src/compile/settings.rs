@@ -73,6 +73,8 @@ pub struct Settings {
     pub edit_routes: Vec<Rewrite>,
     /// `-clone-route`, in order.
     pub clone_routes: Vec<Rewrite>,
+    /// `-kubernetes-enable-tls`: has no effect on the table, but objects that name certificates are told so.
+    pub tls: bool,
     /// `-application-log-level` is `DEBUG` or below: the peer then leaves `disableAccessLog` out of a health route.
     pub debug_log: bool,
 }
@@ -178,6 +180,7 @@ impl Default for Settings {
             default_filters_append: Vec::new(),
             edit_routes: Vec::new(),
             clone_routes: Vec::new(),
+            tls: false,
             debug_log: false,
         }
     }

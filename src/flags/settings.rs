@@ -98,6 +98,7 @@ pub(super) fn settings(values: &Values, notes: &mut Vec<Note>) -> Result<Setting
         default_filters_append: flat(values, "default-filters-append", language::filters)?,
         edit_routes: each(values, "edit-route", language::rewrite)?,
         clone_routes: each(values, "clone-route", language::rewrite)?,
+        tls: values.switch("kubernetes-enable-tls"),
         debug_log: kind::level(values.text("application-log-level")) >= Some(tracing::Level::DEBUG),
     })
 }

@@ -177,6 +177,7 @@ fn every_setting_of_the_table_has_its_flag() {
         "-default-filters-append=d()",
         "-edit-route=/a/b/",
         "-clone-route=#c#d#",
+        "-kubernetes-enable-tls",
         "-application-log-level=debug",
     ])
     .unwrap()

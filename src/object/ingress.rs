@@ -5,7 +5,7 @@ use std::fmt;
 use super::decode::{Decode, DecodeError, Fields};
 use super::metadata::Metadata;
 
-/// An Ingress. `spec.tls` is not read: a route server hands out no certificates.
+/// An Ingress.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ingress {
     /// What it says of itself.
@@ -23,6 +23,8 @@ pub struct IngressSpec {
     pub class_name: String,
     /// The rules, one per host as a rule.
     pub rules: Vec<Rule>,
+    /// Whether it has a `tls`. More is not read: a route server hands out no certificates.
+    pub names_certificates: bool,
 }
 
 /// The paths of one host.
@@ -81,6 +83,7 @@ impl Decode for IngressSpec {
             default_backend: fields.object("defaultBackend")?,
             class_name: fields.text("ingressClassName")?,
             rules: fields.list("rules")?,
+            names_certificates: fields.value("tls").is_some(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use super::decode::{Decode, DecodeError, Fields};
 use super::metadata::Metadata;
 
-/// A RouteGroup. `spec.tls` is not read: a route server hands out no certificates.
+/// A RouteGroup.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteGroup {
     /// What it says of itself.
@@ -23,6 +23,8 @@ pub struct RouteGroupSpec {
     pub default_backends: Vec<BackendReference>,
     /// The routes; a null one is kept, because it makes the object invalid.
     pub routes: Vec<Option<RouteSpec>>,
+    /// Whether it has a `tls`. More is not read: a route server hands out no certificates.
+    pub names_certificates: bool,
 }
 
 /// A backend, as it is written: nothing of it is checked yet.
@@ -85,6 +87,7 @@ impl Decode for RouteGroupSpec {
             backends: fields.list("backends")?,
             default_backends: fields.list("defaultBackends")?,
             routes: fields.list_with_nulls("routes")?,
+            names_certificates: fields.value("tls").is_some(),
         })
     }
 }

@@ -477,3 +477,13 @@ fn an_ingress_without_a_namespace_or_a_path_without_a_backend_is_said() {
     let (_, said) = Case::new(json!({}), json!([{"host": "a.b"}])).compiled();
     assert_eq!(said, [r#"the rule for host "a.b" has no http"#]);
 }
+
+#[test]
+fn certificates_are_said_to_be_unused_where_they_were_asked_for() {
+    let spec = json!({"tls": [{"hosts": ["a.b"]}], "rules": host("a.b", [path("", "one")])});
+    let said = |tls| {
+        let case = Case::new(json!({}), json!([])).and(ingress("other", json!({}), spec.clone()));
+        case.with(|settings| settings.tls = tls).compiled().1.len()
+    };
+    assert_eq!((said(true), said(false)), (1, 0));
+}

@@ -9,7 +9,7 @@ use crate::flags::kind::Kind::{
     Ratelimit, Text, Uint,
 };
 
-pub(super) static IGNORED: [Spec; 208] = [
+pub(super) static IGNORED: [Spec; 207] = [
     Spec::ignored("access-log", Text),
     Spec::ignored("access-log-disabled", Bool),
     Spec::ignored("access-log-json-enabled", Bool),
@@ -90,7 +90,6 @@ pub(super) static IGNORED: [Spec; 208] = [
     Spec::ignored("keepalive-backend", Duration),
     Spec::ignored("keepalive-requests-server", Int),
     Spec::ignored("keepalive-server", Duration),
-    Spec::ignored("kubernetes-enable-tls", Bool),
     Spec::ignored("lb-healthcheck-interval", Duration),
     Spec::ignored("lua-modules", List),
     Spec::ignored("lua-sources", List),

@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 48] = [
+pub(super) static HONOURED: [Spec; 49] = [
     honoured("config-file", Text, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -51,6 +51,8 @@ pub(super) static HONOURED: [Spec; 48] = [
         "read EndpointSlices instead of Endpoints; zones need them"),
     honoured("kubernetes-topology-zone", Text, "", Table,
         "keep only this zone's endpoints in the main table; leave empty to serve /routes/{zone}"),
+    honoured("kubernetes-enable-tls", Bool, "false", Table,
+        "no certificates are served; objects that name some are told so"),
     honoured("kubernetes-force-service", Bool, "false", Table,
         "lead to the Service's own address instead of its endpoints"),
     honoured("kubernetes-healthcheck", Bool, "true", Table, "add the routes of the health check"),
