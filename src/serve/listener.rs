@@ -70,6 +70,8 @@ where
     F: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
 {
+    let address = listener.local_addr().map(tracing::field::display).ok();
+    tracing::info!(address, "listening");
     let stages = Stages { draining: drain.begin, closing: drain.close, deadline: CancellationToken::new() };
     let (tasks, cut) = (TaskTracker::new(), Arc::<AtomicU64>::default());
     let http = protocol(limits);
@@ -112,6 +114,7 @@ where
     drop(listener);
 
     let open = tasks.len();
+    tracing::info!(address, open, "closed, finishing what was begun");
     tasks.close();
     tokio::select! {
         () = tasks.wait() => {}
@@ -120,7 +123,11 @@ where
             tasks.wait().await;
         }
     }
-    DrainReport { open, cut: cut.load(Ordering::Relaxed) }
+    let cut = cut.load(Ordering::Relaxed);
+    if cut > 0 {
+        tracing::warn!(address, cut, "bodies cut at the deadline; give slow clients a longer drain");
+    }
+    DrainReport { open, cut }
 }
 
 /// HTTP/1 as the peer speaks it: header names in its case, and a client that closes its sending side after the
