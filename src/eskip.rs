@@ -26,3 +26,6 @@ pub use print::{print_definition, print_document};
 pub use route::{Arg, Backend, Endpoint, Filter, Predicate, Route};
 pub use url::{Url, query_escape};
 pub use verify::{Verdict, verify, verify_printed};
+
+#[cfg(test)]
+mod properties;

@@ -59,3 +59,6 @@ fn by_id(routes: &[Route]) -> Option<Vec<&Route>> {
     let repeats = routes.windows(2).any(|pair| pair[0].id == pair[1].id);
     (!repeats).then_some(routes)
 }
+
+#[cfg(test)]
+mod tests;

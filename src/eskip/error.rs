@@ -14,6 +14,7 @@ pub struct ParseError {
     pub column: usize,
     /// The position that Skipper would name: for a syntax error, how many bytes (without leading white space of a
     /// predicate or filter list) its lexer has consumed. For other problems Skipper names none; then it is `offset`.
+    /// (After a number that ends in a dot Skipper sometimes reads one token more.)
     pub peer_position: usize,
     /// The id of the last route that was begun; empty where there is none.
     pub route: String,

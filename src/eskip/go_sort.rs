@@ -235,3 +235,6 @@ impl<T, L: Fn(&T, &T) -> bool> Sorter<'_, T, L> {
         b
     }
 }
+
+#[cfg(test)]
+mod tests;

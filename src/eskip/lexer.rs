@@ -216,3 +216,6 @@ impl<'a> Lexer<'a> {
 fn in_number(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'.'
 }
+
+#[cfg(test)]
+mod tests;

@@ -276,3 +276,6 @@ fn excerpt(token: &str) -> String {
         None => format!("`{token}`"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,3 +220,6 @@ fn append_escaped(out: &mut String, text: &str, delimiter: char) {
     out.push_str(&text[run..]);
     out.push(delimiter);
 }
+
+#[cfg(test)]
+mod tests;

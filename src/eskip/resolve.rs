@@ -100,3 +100,6 @@ impl Endpoints {
 fn fault(at: usize, problem: Problem) -> Fault {
     Fault { offset: at, peer_position: at, problem, hint: "" }
 }
+
+#[cfg(test)]
+mod tests;

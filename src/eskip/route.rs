@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 pub struct Route {
     /// The name; unique in a table.
     pub id: String,
-    /// `Path("…")`.
+    /// `Path("…")`. An empty one is none to the peer: it is neither printed nor kept by the parser.
     pub path: Option<String>,
     /// `Host(/…/)`, all of which must match.
     pub host_regexps: Vec<String>,
     /// `PathRegexp(/…/)`, all of which must match.
     pub path_regexps: Vec<String>,
-    /// `Method("…")`.
+    /// `Method("…")`. An empty one is none, likewise.
     pub method: Option<String>,
     /// `Header("name", "value")`; a name at most once.
     pub headers: BTreeMap<String, String>,

@@ -259,3 +259,6 @@ fn as_written<'a>(raw: &'a str, decoded: &[u8], part: Part) -> Cow<'a, str> {
     let stays = |byte: u8| b"!$&'()*+,;=:@[]%".contains(&byte) || !is_escaped(byte, part);
     if raw.bytes().all(stays) { Cow::Borrowed(raw) } else { Cow::Owned(escape(decoded, part)) }
 }
+
+#[cfg(test)]
+mod tests;

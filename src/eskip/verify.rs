@@ -70,3 +70,6 @@ fn conditions(route: &Route) -> Vec<String> {
     texts.sort_unstable();
     texts
 }
+
+#[cfg(test)]
+mod tests;
