@@ -74,24 +74,30 @@ impl NumbersArgs {
             false => Rounds { kills: 20, stops: 20, publications: 100, demos: 5 },
         };
         let binary = program::bellwether(self.bellwether.clone()).await?;
-        let limit = |name, milliseconds| Series::new(name, Duration::from_millis(milliseconds));
-        let mut first = limit("demo: from its start to the first table", 2000);
+        let limited = |name, milliseconds| Series::new(name, Some(Duration::from_millis(milliseconds)));
+        let mut first = limited("demo: from its start to the first table", 2000);
         for round in 0..rounds.demos {
             first.push(demo::first_table(&binary, folder, round).await?);
         }
         let mut rig = Rig::start(&binary, self.routes, folder).await?;
-        let mut skew = limit("publication: from the first replica that serves it to the last", 100);
+        let mut skew = limited("publication: from the first replica that serves it to the last", 100);
         for _ in 0..rounds.publications {
             skew.push(skew::publish(&mut rig).await?);
         }
-        let mut stop = limit("failover after SIGTERM to the leader", 500);
+        let mut stop = limited("failover after SIGTERM to the leader", 500);
+        let mut stop_active = Series::new("  until a follower serves under the new epoch", None);
         for _ in 0..rounds.stops {
-            stop.push(failover::after(&mut rig, failover::Fault::Stop).await?);
+            let times = failover::after(&mut rig, failover::Fault::Stop).await?;
+            stop.push(times.acknowledged);
+            stop_active.push(times.active);
         }
-        let mut kill = limit("failover after kill -9 of the leader", 3500);
+        let mut kill = limited("failover after kill -9 of the leader", 3500);
+        let mut kill_active = Series::new("  until a follower serves under the new epoch", None);
         for _ in 0..rounds.kills {
-            kill.push(failover::after(&mut rig, failover::Fault::Kill).await?);
+            let times = failover::after(&mut rig, failover::Fault::Kill).await?;
+            kill.push(times.acknowledged);
+            kill_active.push(times.active);
         }
-        Ok(vec![first, skew, stop, kill])
+        Ok(vec![first, skew, stop, stop_active, kill, kill_active])
     }
 }

@@ -1,18 +1,16 @@
 //! Failover time: from the fault to the first announcement under the new epoch that a follower acknowledges.
 //!
-//! Seen from outside: until a second replica answers `/routes` under the new epoch. Of two such replicas one is a
-//! follower, and it has not only acknowledged the announcement but activated it; so the time is an upper bound.
+//! Seen from outside: until a second replica's `/status` knows of a version of a higher epoch. Of two such replicas
+//! one is a follower, and it knows by the announcement.
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use futures::future::join_all;
+use anyhow::{Result, bail};
 use tokio::time::Instant;
 
 use super::rig::Rig;
-use crate::http::Call;
 use crate::observe::poller::version_of;
-use crate::stage::replica::Replica;
+use crate::stage::replica::Status;
 
 /// Between two questions to each replica.
 const SAMPLE: Duration = Duration::from_millis(5);
@@ -29,28 +27,43 @@ pub enum Fault {
     Stop,
 }
 
-/// Lets `fault` happen to the leader and returns the failover time. The replica is started again afterwards.
+/// What was measured, both from the fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// Until a follower has acknowledged an announcement under the new epoch.
+    pub acknowledged: Duration,
+    /// Until a follower serves under it.
+    pub active: Duration,
+}
+
+/// Lets `fault` happen to the leader and returns the times. The replica is started again afterwards.
 ///
 /// # Errors
 ///
 /// Where nobody takes over in time, or the replica does not come back.
-pub async fn after(rig: &mut Rig, fault: Fault) -> Result<Duration> {
-    let etag = format!("\"{}\"", rig.settled().await?);
+pub async fn after(rig: &mut Rig, fault: Fault) -> Result<Times> {
+    rig.settled().await?;
     let leader = rig.fleet.leader(DEADLINE).await?;
-    let old = epoch(&rig.fleet.replicas[leader], &etag)
-        .await
-        .context("the leader answers without X-Table-Version")?;
+    let before = rig.fleet.statuses().await;
+    let old = before.iter().flatten().filter_map(known).max().unwrap_or_default();
     let start = Instant::now();
     match fault {
         Fault::Kill => rig.fleet.replicas[leader].kill_now(),
         Fault::Stop => rig.fleet.replicas[leader].terminate(),
     }
     let mut ticks = tokio::time::interval(SAMPLE);
-    let time = loop {
+    let mut acknowledged = None;
+    let times = loop {
         ticks.tick().await;
-        let epochs = join_all(rig.fleet.replicas.iter().map(|replica| epoch(replica, &etag))).await;
-        if epochs.into_iter().flatten().filter(|epoch| *epoch > old).count() >= 2 {
-            break start.elapsed();
+        let statuses = rig.fleet.statuses().await;
+        let two = |epoch: fn(&Status) -> Option<u64>| {
+            statuses.iter().flatten().filter_map(epoch).filter(|epoch| *epoch > old).count() >= 2
+        };
+        if two(known) {
+            let acknowledged = *acknowledged.get_or_insert_with(|| start.elapsed());
+            if two(|status| status.epoch) {
+                break Times { acknowledged, active: start.elapsed() };
+            }
         }
         if start.elapsed() > DEADLINE {
             bail!("nobody leads {DEADLINE:?} after the fault ({fault:?})");
@@ -59,14 +72,10 @@ pub async fn after(rig: &mut Rig, fault: Fault) -> Result<Duration> {
     let replica = &mut rig.fleet.replicas[leader];
     replica.ended(DEADLINE).await?;
     replica.start()?;
-    Ok(time)
+    Ok(times)
 }
 
-/// The epoch of the table that `replica` serves; `None` where it does not answer. 304s name it too.
-async fn epoch(replica: &Replica, etag: &str) -> Option<u64> {
-    let headers = [(http::header::IF_NONE_MATCH, etag)];
-    // A replica that is stopping may hang; it must not hold up the others' samples for long.
-    let call = Call { headers: &headers, deadline: SAMPLE * 4, ..Call::get(replica.serve(), "/routes") };
-    let (_, reply) = call.send().await.ok()?;
-    version_of(reply.header("x-table-version")).map(|(epoch, _)| epoch)
+/// The epoch of the newest version that a replica knows of.
+fn known(status: &Status) -> Option<u64> {
+    version_of(&status.known).map(|(epoch, _)| epoch)
 }

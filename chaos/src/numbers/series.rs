@@ -6,18 +6,18 @@ use serde::Serialize;
 
 use crate::table::render;
 
-/// A measured duration with a limit, in milliseconds.
+/// A measured duration, in milliseconds, with or without a limit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Series {
     name: &'static str,
-    limit_ms: f64,
+    limit_ms: Option<f64>,
     samples_ms: Vec<f64>,
 }
 
 impl Series {
     /// One without samples.
-    pub fn new(name: &'static str, limit: Duration) -> Self {
-        Self { name, limit_ms: limit.as_secs_f64() * 1e3, samples_ms: Vec::new() }
+    pub fn new(name: &'static str, limit: Option<Duration>) -> Self {
+        Self { name, limit_ms: limit.map(|limit| limit.as_secs_f64() * 1e3), samples_ms: Vec::new() }
     }
 
     /// Adds a sample.
@@ -27,7 +27,8 @@ impl Series {
 
     /// Whether the worst sample keeps the limit. Without a sample nothing is kept.
     pub fn kept(&self) -> bool {
-        self.samples_ms.iter().copied().reduce(f64::max).is_some_and(|worst| worst <= self.limit_ms)
+        let limit = self.limit_ms.unwrap_or(f64::INFINITY);
+        self.samples_ms.iter().copied().reduce(f64::max).is_some_and(|worst| worst <= limit)
     }
 
     fn row(&self) -> Vec<String> {
@@ -37,8 +38,12 @@ impl Series {
             0 => "-".to_owned(),
             count => format!("{:.1}", sorted[((count - 1) as f64 * part).round() as usize]),
         };
-        let kept = if self.kept() { "kept" } else { "MISSED" };
-        let limit = format!("{:.0}", self.limit_ms);
+        let limit = self.limit_ms.map_or("-".to_owned(), |limit| format!("{limit:.0}"));
+        let kept = match (self.kept(), self.limit_ms) {
+            (true, None) => "",
+            (true, Some(_)) => "kept",
+            (false, _) => "MISSED",
+        };
         vec![
             self.name.to_owned(),
             sorted.len().to_string(),
@@ -63,7 +68,7 @@ mod tests {
     use super::*;
 
     fn series(samples: &[u64]) -> Series {
-        let mut series = Series::new("something", Duration::from_millis(20));
+        let mut series = Series::new("something", Some(Duration::from_millis(20)));
         samples.iter().for_each(|sample| series.push(Duration::from_millis(*sample)));
         series
     }

@@ -50,10 +50,10 @@ pub struct Status {
     pub replica: String,
     /// `leader` or `follower`.
     pub role: String,
-    /// The epoch that it knows.
-    pub epoch: u64,
-    /// The sequence of its active table.
-    pub sequence: u64,
+    /// The epoch of its active table; `None` before the first.
+    pub epoch: Option<u64>,
+    /// The newest version that it knows of, announced or active: `EPOCH.SEQUENCE`.
+    pub known: String,
     /// The digest of its active table; `None` before the first.
     pub digest: Option<String>,
     /// The routes in it.
