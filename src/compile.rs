@@ -87,3 +87,6 @@ pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
     let zones = zones::tables(&routes, &document);
     Compiled { table: document.finish(), zones, diagnostics: diagnostics.into_vec(), quarantined }
 }
+
+#[cfg(test)]
+mod tests;
