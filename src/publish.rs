@@ -1,0 +1,217 @@
+//! The leader's loop: catch up, poll, compile, publish, each step under the proof of the term.
+//!
+//! In: the role, a source of objects, the settings. Out: drafts for the replication core, and a picture of the last
+//! poll. What can go wrong: the upstream (the old table stays, the poll is repeated), an empty table (never
+//! published), the term (everything stops at the next step).
+
+mod metrics;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+pub use metrics::Metrics;
+
+use crate::compile::{Settings, Text, compile};
+use crate::election::{Handle, Role, Term};
+use crate::replication::catch_up;
+use crate::replication::core::{Draft, Published, Refusal};
+use crate::replication::hub::Hub;
+use crate::replication::peer::Security;
+use crate::snapshot::{Contents, Table};
+use crate::source::{ObjectSource, Reading, SourceError};
+
+/// The same complaint is made once in this time.
+const COMPLAIN: Duration = Duration::from_secs(60);
+
+/// What the leader's loop works with.
+pub struct Publisher<S> {
+    /// Where objects come from.
+    pub source: S,
+    /// What changes the table.
+    pub settings: Arc<Settings>,
+    /// How often the upstream is read.
+    pub interval: Duration,
+    /// The replication state of this process.
+    pub hub: Arc<Hub>,
+    /// Every replica's address on the replication network.
+    pub peers: Vec<String>,
+    /// How they are reached.
+    pub security: Security,
+    /// Hears of epochs that outrank a term, and that the work is alive.
+    pub election: Arc<Handle>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// Why a poll published nothing.
+#[derive(Debug, thiserror::Error)]
+enum PollError {
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error("the compiler broke off")]
+    Compiler,
+    #[error("the table is empty, and an empty table is never published")]
+    Empty,
+}
+
+impl PollError {
+    fn code(&self) -> &str {
+        match self {
+            Self::Source(error) => &error.code,
+            Self::Compiler => "compiler",
+            Self::Empty => "empty",
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        if let Self::Source(error) = self { error.retry_after } else { None }
+    }
+}
+
+impl<S: ObjectSource> Publisher<S> {
+    /// Leads whenever the election says so, until the role's sender is gone.
+    pub async fn run(mut self, mut role: watch::Receiver<Role>) {
+        loop {
+            let term =
+                if let Role::Leader(term) = &*role.borrow_and_update() { Some(term.clone()) } else { None };
+            if let Some(term) = term {
+                let epoch = term.epoch();
+                tokio::select! {
+                    () = self.lead(&term) => {}
+                    () = other_term(&mut role, &term) => {}
+                }
+                self.hub.update(|core, _| {
+                    if core.leads() == Some((epoch, term.id())) {
+                        core.retire();
+                    }
+                });
+                continue;
+            }
+            if role.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// One term, until the proof is void. Dropped in the middle of an await when the role changes.
+    async fn lead(&mut self, term: &Term) {
+        let epoch = term.epoch();
+        match self.hub.update(|core, _| core.lead(term.clone())) {
+            Ok(()) => {}
+            Err(Refusal::StaleEpoch(seen) | Refusal::OtherTerm(seen)) => {
+                tracing::warn!(%epoch, %seen, "a newer epoch was seen; asking the election for a higher one");
+                self.election.raise(seen);
+                return std::future::pending().await;
+            }
+            Err(refusal) => {
+                tracing::error!(%epoch, %refusal, "cannot lead");
+                return std::future::pending().await;
+            }
+        }
+        let caught_up = catch_up::ask(&self.hub, term, &self.peers, &self.security).await;
+        if let Some(seen) = caught_up.outranked_by {
+            tracing::warn!(%epoch, %seen, "a peer has seen a newer epoch; asking the election for a higher one");
+            self.election.raise(seen);
+            return std::future::pending().await;
+        }
+        let inherited = self.hub.update(|core, now| {
+            core.caught_up(caught_up.best, caught_up.all_answered, now)?;
+            Ok::<_, Refusal>((core.known(), core.active().cloned()))
+        });
+        let Ok((known, inherited)) = inherited else { return std::future::pending().await };
+        tracing::info!(%epoch, announced = %known, "leading");
+        if let Some(snapshot) = inherited {
+            self.source.raise_floor(&snapshot.contents.resource_versions);
+        }
+        self.poll_for_ever(term).await;
+    }
+
+    async fn poll_for_ever(&mut self, term: &Term) {
+        let mut ticks = tokio::time::interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut complained: Option<(String, Instant)> = None;
+        loop {
+            ticks.tick().await;
+            self.election.alive();
+            let started = Instant::now();
+            let result = self.poll(term).await;
+            self.election.alive();
+            match result {
+                Ok(published) => {
+                    self.metrics.polled(started.elapsed());
+                    if complained.take().is_some() {
+                        tracing::info!("reading the upstream again");
+                    }
+                    tracing::debug!(?published, seconds = started.elapsed().as_secs_f64(), "polled");
+                }
+                Err(error) => {
+                    self.metrics.failed(error.code());
+                    let text = error.to_string();
+                    let known = |(said, at): &(String, Instant)| *said == text && at.elapsed() < COMPLAIN;
+                    if !complained.as_ref().is_some_and(known) {
+                        tracing::warn!(reason = text, "nothing read; what was published stays");
+                        complained = Some((text, Instant::now()));
+                    }
+                    if let Some(pause) = error.retry_after() {
+                        // The peer of this wait is the watchdog of the election: never longer than it allows.
+                        tokio::time::sleep(pause.min(3 * self.interval)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
+        let reading = self.source.read().await?;
+        let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let settings = self.settings.clone();
+        let drafted = tokio::task::spawn_blocking(move || draft(reading, &settings, read_at)).await;
+        let draft = drafted.map_err(|_| PollError::Compiler)?.ok_or(PollError::Empty)?;
+        self.metrics.compiled(&draft.contents);
+        let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
+        let quarantined = draft.contents.quarantined.len();
+        // At the act, not at the top of the loop: the compiler may have taken longer than the term.
+        let published = self.hub.update(|core, now| core.publish(term, draft, now));
+        match published {
+            Ok(published) => {
+                if let Published::Announced(version) = published {
+                    tracing::info!(%version, ?digest, routes, quarantined, "announced");
+                }
+                Ok(Some(published))
+            }
+            Err(over) => {
+                tracing::warn!(reason = %over, "nothing published");
+                Ok(None)
+            }
+        }
+    }
+}
+
+async fn other_term(role: &mut watch::Receiver<Role>, term: &Term) {
+    let other = |role: &Role| !matches!(role, Role::Leader(now) if now.id() == term.id());
+    if role.wait_for(other).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Compiles, digests and compresses; `None` where there is no route at all.
+fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Draft> {
+    let Reading { objects, mut diagnostics, .. } = reading;
+    let compiled = compile(&objects, settings);
+    if compiled.table.count == 0 {
+        return None;
+    }
+    diagnostics.extend(compiled.diagnostics);
+    let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
+    let contents = Contents {
+        table: encode(compiled.table),
+        zones: compiled.zones.into_iter().map(|(zone, text)| (zone, encode(text))).collect(),
+        resource_versions: objects.resource_versions,
+        quarantined: compiled.quarantined,
+        diagnostics,
+    };
+    Some(Draft { contents, read_at_millis: read_at.as_millis() as u64 })
+}
