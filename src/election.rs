@@ -139,6 +139,6 @@ impl Term {
     /// As a renewal would, for tests.
     #[doc(hidden)]
     pub fn extend_for_tests(&self, until: Moment) {
-        self.extend(until.since(Moment::from_nanos(0)).as_nanos() as u64);
+        self.extend(until);
     }
 }

@@ -26,6 +26,9 @@ use crate::source::{ObjectSource, Reading, SourceError};
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
 
+/// How often a read that takes long says that it goes on.
+const ALIVE: Duration = Duration::from_secs(1);
+
 /// What the leader's loop works with.
 pub struct Publisher<S> {
     /// Where objects come from.
@@ -164,8 +167,21 @@ impl<S: ObjectSource> Publisher<S> {
         }
     }
 
+    /// A slow upstream is no reason to give the Lease up: each read has a deadline of its own. A compiler that does
+    /// not come back is one, and says nothing.
+    async fn read(&mut self) -> Result<Reading, SourceError> {
+        let reading = self.source.read();
+        tokio::pin!(reading);
+        loop {
+            match tokio::time::timeout(ALIVE, &mut reading).await {
+                Ok(result) => return result,
+                Err(_) => self.election.alive(),
+            }
+        }
+    }
+
     async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
-        let reading = self.source.read().await?;
+        let reading = self.read().await?;
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let settings = self.settings.clone();
         let drafted = tokio::task::spawn_blocking(move || draft(reading, &settings, read_at)).await;

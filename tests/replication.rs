@@ -35,7 +35,7 @@ impl Node {
         let stop = CancellationToken::new();
         let (served, stopped) = (hub.clone(), stop.clone());
         tokio::spawn(async move { service::listen(served, listener, &Security::default(), stopped).await });
-        tokio::spawn(follower::follow(hub.clone(), roles, Security::default()));
+        tokio::spawn(follower::follow(hub.clone(), roles, Security::default(), Default::default()));
         tokio::spawn(hub.clone().activate());
         Self { hub, cell, address, role, stop }
     }

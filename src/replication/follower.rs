@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_stream::wrappers::ReceiverStream;
@@ -26,6 +26,9 @@ use crate::wire::{self, follower_message, leader_message};
 /// How often a follower pings, and so how soon it learns of a leader that is gone.
 const PING: Duration = Duration::from_millis(250);
 
+/// How long to wait at least between two attempts.
+const LEAST_WAIT: Duration = Duration::from_millis(50);
+
 /// How long the leader may take to greet.
 const GREETING: Duration = Duration::from_secs(1);
 
@@ -35,8 +38,9 @@ const UNANSWERED: usize = 64;
 /// Messages that may be on their way to the leader.
 const OUTGOING: usize = 16;
 
-/// Follows whoever leads, until the role's sender is gone.
-pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Security) {
+/// Follows whoever leads, until the role's sender is gone. A `kick` says that a client may hold something newer: it
+/// shortens the wait between two attempts.
+pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Security, kick: Arc<Notify>) {
     let mut last_reason = String::new();
     loop {
         let leader = match &*role.borrow_and_update() {
@@ -69,15 +73,16 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
         last_reason = reason;
         tokio::select! {
             () = tokio::time::sleep(jitter()) => {}
+            () = async { tokio::time::sleep(LEAST_WAIT).await; kick.notified().await } => {}
             () = other_leader(&mut role, &leader) => last_reason.clear(),
         }
     }
 }
 
-/// Between 50 and 500 ms, so that a fleet of followers does not come back as one.
+/// Between [`LEAST_WAIT`] and 500 ms, so that a fleet of followers does not come back as one.
 fn jitter() -> Duration {
     let random = getrandom::u64().unwrap_or_default();
-    Duration::from_millis(50 + random % 450)
+    LEAST_WAIT + Duration::from_millis(random % 450)
 }
 
 async fn other_leader(role: &mut watch::Receiver<Role>, leader: &Leader) {

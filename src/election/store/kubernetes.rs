@@ -16,7 +16,6 @@ use tokio::sync::mpsc;
 use super::{Change, LeaseStore, StoreError};
 use crate::election::lease;
 use crate::election::record::{Key, Record, Stored};
-use crate::election::timing::Timing;
 
 /// How long the API server keeps one watch open.
 const WATCH: u32 = 10;
@@ -40,25 +39,11 @@ pub struct KubernetesLease {
 }
 
 impl KubernetesLease {
-    /// The Lease `namespace`/`name`, reached as `config` says but for its timeouts and retries.
-    ///
-    /// # Errors
-    ///
-    /// Where no client can be made of `config`: a certificate that cannot be read, say.
-    pub fn new(
-        mut config: kube::Config,
-        namespace: &str,
-        name: &str,
-        timing: Timing,
-    ) -> Result<Self, kube::Error> {
-        config.default_retry = false;
-        config.connect_timeout = Some(timing.attempt());
-        config.write_timeout = Some(timing.attempt());
-        // Each call has its own deadline; this one would also cut the watch while nothing happens.
-        config.read_timeout = None;
-        let client = Client::try_from(config)?;
+    /// The Lease `namespace`/`name`, asked for by `client`: one of its own, without retries. Each call has its deadline
+    /// where it is made.
+    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
         let api = Api::namespaced(client, namespace);
-        Ok(Self { api, namespace: namespace.to_owned(), name: name.to_owned(), known: Mutex::default() })
+        Self { api, namespace: namespace.to_owned(), name: name.to_owned(), known: Mutex::default() }
     }
 
     fn read(&self, object: Lease) -> Result<Stored, StoreError> {

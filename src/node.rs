@@ -1,0 +1,267 @@
+//! One replica, put together: builds the parts, starts each task once, watches them, and stops in order.
+//!
+//! In: the options of `serve`. Out: a process that serves. What can go wrong before it serves: a port, the state
+//! folder, the files of TLS, the lease, the durations of the election; each with one line that says how to mend it.
+//! After that nothing of the outside stops it: without API server, lease and peers it serves what it has.
+
+mod bridge;
+mod election;
+mod keeper;
+mod shutdown;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::election::Handle;
+use crate::flags::ServeOptions;
+use crate::phase::Phase;
+use crate::publish::{self, Publisher};
+use crate::replication::core::Replica;
+use crate::replication::hub::Hub;
+use crate::replication::peer::{PeerError, Security, TlsFiles};
+use crate::replication::{self, follower, service};
+use crate::serve::{self, BindError, Drain, Heartbeats, RoutesServer, SupportServer};
+use crate::snapshot::Cell;
+use crate::snapshot::disk::{Disk, WriteError};
+use crate::source::{AccessError, Source, SourceConfig};
+use crate::time::{BootClock, Clock};
+
+/// The name that the certificate of every replica carries: replicas are reached by changing addresses.
+const SERVER_NAME: &str = "bellwether";
+
+/// Why a replica did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The state folder.
+    #[error("--state-dir: {0}; give a folder that this user can write")]
+    State(#[from] WriteError),
+    /// A listener.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The way to the Kubernetes API.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The files of TLS between replicas.
+    #[error("--replication-tls: {0}")]
+    Security(#[from] PeerError),
+    /// The election.
+    #[error(transparent)]
+    Election(#[from] election::ElectionError),
+    /// A task that should run for ever has ended; the process must not go on without it.
+    #[error("the task {0:?} has ended; this is a defect")]
+    Ended(&'static str),
+}
+
+/// Runs a replica until it is told to stop, and has stopped in order.
+///
+/// # Errors
+///
+/// Where it cannot start, or one of its tasks ends.
+pub async fn run(options: ServeOptions) -> Result<(), NodeError> {
+    Node::build(options).await?.run().await
+}
+
+struct Node {
+    options: ServeOptions,
+    listeners: Listeners,
+    security: Security,
+    disk: Disk,
+    source: Source,
+    election: Arc<Handle>,
+    hub: Arc<Hub>,
+    cell: Arc<Cell>,
+    clock: Arc<dyn Clock>,
+    registry: Registry,
+    routes_metrics: serve::Metrics,
+    publish_metrics: publish::Metrics,
+}
+
+struct Listeners {
+    routes: TcpListener,
+    support: Option<TcpListener>,
+    replication: TcpListener,
+}
+
+impl Node {
+    /// Everything that can be wrong with the configuration is found here, before anything is served.
+    async fn build(options: ServeOptions) -> Result<Self, NodeError> {
+        let disk = Disk::open(&options.state_dir)?;
+        let listeners = Listeners {
+            routes: serve::bind("-address", &options.address.to_string()).await?,
+            support: match options.support_listener {
+                Some(address) => Some(serve::bind("-support-listener", &address.to_string()).await?),
+                None => None,
+            },
+            replication: serve::bind("--replication-listener", &options.replication.listener.to_string())
+                .await?,
+        };
+        let files = options.replication.tls.as_ref().map(|files| TlsFiles {
+            certificate: files.cert.clone(),
+            key: files.key.clone(),
+            authority: files.ca.clone(),
+            server_name: SERVER_NAME.to_owned(),
+        });
+        let security = Security::load(files.as_ref())?;
+        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
+        let source = Source::open(SourceConfig::of(&options, in_pod)).await?;
+
+        let clock: Arc<dyn Clock> = Arc::new(BootClock);
+        let mut registry = Registry::default();
+        let routes_metrics = serve::Metrics::default();
+        routes_metrics.register(&mut registry);
+        let ours = registry.sub_registry_with_prefix("bellwether");
+        let replication_metrics = replication::metrics::Metrics::register(ours);
+        let publish_metrics = publish::Metrics::register(ours);
+        let election = election::start(&options, in_pod, clock.clone(), &mut registry).await?;
+
+        let (last_known_good, rejected) = disk.read();
+        for file in rejected {
+            tracing::warn!(path = %file.path.display(), reason = %file.reason, "not served from disk");
+        }
+        if let Some(snapshot) = &last_known_good {
+            let (version, digest) = (snapshot.version, snapshot.digest());
+            tracing::info!(%version, ?digest, routes = snapshot.contents.table.routes(), "serving the last known good");
+            election.saw(version.epoch);
+        }
+        let cell = Arc::new(Cell::default());
+        let replica = Replica::new(last_known_good);
+        let identity = election.identity().to_string();
+        let hub = Hub::new(identity, replica, cell.clone(), clock.clone(), replication_metrics);
+        let election = Arc::new(election);
+        Ok(Self {
+            options,
+            listeners,
+            security,
+            disk,
+            source,
+            election,
+            hub,
+            cell,
+            clock,
+            registry,
+            routes_metrics,
+            publish_metrics,
+        })
+    }
+
+    async fn run(self) -> Result<(), NodeError> {
+        let (phase, phases) = watch::channel(Phase::Starting);
+        let kick = Arc::new(Notify::new());
+        let drain = Drain {
+            begin: CancellationToken::new(),
+            close: CancellationToken::new(),
+            deadline: self.options.drain_timeout,
+        };
+        let heartbeats = Heartbeats::default();
+        let gauges = serve::Gauges::default();
+        let mut registry = self.registry;
+        gauges.register(&mut registry);
+
+        let publisher = Publisher {
+            source: self.source,
+            settings: Arc::new(self.options.compile.clone()),
+            interval: self.options.poll_interval,
+            hub: self.hub.clone(),
+            peers: self.options.replication.peers.clone(),
+            security: self.security.clone(),
+            election: self.election.clone(),
+            metrics: self.publish_metrics,
+        };
+        let routes = RoutesServer {
+            cell: self.cell.clone(),
+            clock: self.clock.clone(),
+            metrics: self.routes_metrics,
+            kick: kick.clone(),
+            limits: serve::Limits::default(),
+        };
+        let support = SupportServer {
+            replica: self.options.id.clone(),
+            cell: self.cell.clone(),
+            clock: self.clock.clone(),
+            role: self.election.role(),
+            phase: phases,
+            heartbeats: heartbeats.clone(),
+            another_ready: Arc::new(AtomicBool::new(false)),
+            registry: Arc::new(registry),
+            gauges,
+        };
+
+        let (role, stop) = (self.election.role(), CancellationToken::new());
+        let mut tasks = Tasks::default();
+        let replication = {
+            let (hub, security, stop) = (self.hub.clone(), self.security.clone(), stop.clone());
+            async move {
+                if let Err(error) = service::listen(hub, self.listeners.replication, &security, stop).await {
+                    tracing::error!(%error, "replication does not listen any more");
+                }
+            }
+        };
+        tasks.spawn("activation", self.hub.clone().activate());
+        tasks.spawn("replication", replication);
+        tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
+        tasks.spawn("publisher", publisher.run(role));
+        tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
+        tasks
+            .spawn("bridge", bridge::run(self.hub.clone(), self.election.clone(), phase.clone(), heartbeats));
+        let served = tokio::spawn(routes.run(self.listeners.routes, drain.clone()));
+        let watched = self.listeners.support.map(|listener| {
+            // It closes last: whoever watches wants to see the end.
+            let drain = Drain { close: stop.clone(), ..drain.clone() };
+            tokio::spawn(support.run(listener, drain))
+        });
+        tracing::info!(
+            replica = self.options.id,
+            routes = %self.options.address,
+            replication = %self.options.replication.listener,
+            "started"
+        );
+
+        tokio::select! {
+            () = shutdown::asked() => {}
+            name = tasks.ended() => return Err(NodeError::Ended(name)),
+        }
+        let stopping = shutdown::Stopping {
+            phase: &phase,
+            drain: &drain,
+            hub: &self.hub,
+            election: &self.election,
+            linger: self.options.linger,
+        };
+        stopping.drain(served).await;
+        phase.send_replace(Phase::Stopped);
+        stop.cancel();
+        if let Some(watched) = watched {
+            let _ = tokio::time::timeout(drain.deadline, watched).await;
+        }
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+/// The tasks that run for the life of the process, by name.
+#[derive(Default)]
+struct Tasks(JoinSet<&'static str>);
+
+impl Tasks {
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(async move {
+            task.await;
+            name
+        });
+    }
+
+    /// The name of the first task that ends, by itself or by a panic.
+    async fn ended(&mut self) -> &'static str {
+        match self.0.join_next().await {
+            Some(Ok(name)) => name,
+            _ => "panicked",
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The election that the options ask for: on a Kubernetes Lease, or on a file.
+
+use std::sync::Arc;
+
+use prometheus_client::registry::Registry;
+
+use crate::election::store::{FileLease, FileLeaseError, KubernetesLease};
+use crate::election::{Config, Handle, Identity, Metrics, Timing, TimingError, start as start_on};
+use crate::flags::{LeaseOptions, ServeOptions};
+use crate::source::kubernetes::{Access, AccessError, connect};
+use crate::time::Clock;
+
+/// Where the kubelet writes the namespace of a pod's service account.
+const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// A leader whose poll loop has not moved for three intervals gives up, but never sooner than this.
+const LEAST_STALL: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Why there is no election.
+#[derive(Debug, thiserror::Error)]
+pub enum ElectionError {
+    /// The durations.
+    #[error(transparent)]
+    Timing(#[from] TimingError),
+    /// The lease file.
+    #[error("--lease: {0}")]
+    File(#[from] FileLeaseError),
+    /// The way to the Kubernetes API.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The namespace of the Lease.
+    #[error("--lease: the namespace is not known outside of a pod; write --lease=kubernetes:NAMESPACE/NAME")]
+    Namespace,
+    /// Random bytes for the identity.
+    #[error("the system gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    /// The thread.
+    #[error("the election's thread cannot be made: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+pub(super) async fn start(
+    options: &ServeOptions,
+    in_pod: bool,
+    clock: Arc<dyn Clock>,
+    registry: &mut Registry,
+) -> Result<Handle, ElectionError> {
+    let wanted = &options.election;
+    let timing =
+        Timing::new(wanted.lease_duration, wanted.validity, wanted.renew_interval, wanted.attempt_timeout)?;
+    let metrics = Arc::new(Metrics::register(registry));
+    let config = |identity| Config {
+        identity,
+        address: options.replication.address.clone(),
+        software: format!("bellwether {}", env!("CARGO_PKG_VERSION")),
+        timing,
+        rank: ordinal(&options.id),
+        stall: (3 * options.poll_interval).max(LEAST_STALL),
+    };
+    match &options.lease {
+        LeaseOptions::File(path) => {
+            let store = FileLease::open(path)?;
+            Ok(start_on(
+                store,
+                config(FileLease::identity(&options.id).map_err(ElectionError::Random)?),
+                clock,
+                metrics,
+            )?)
+        }
+        LeaseOptions::Kubernetes { namespace, name } => {
+            let client = connect(&Access::of(&options.api, in_pod)).await?;
+            let namespace = match namespace {
+                Some(namespace) => namespace.clone(),
+                None => std::fs::read_to_string(NAMESPACE).map_err(|_| ElectionError::Namespace)?,
+            };
+            let store = KubernetesLease::new(client, namespace.trim(), name);
+            let uid = std::env::var("POD_UID").unwrap_or_default();
+            let identity = Identity::of_pod(&options.id, &uid).map_err(ElectionError::Random)?;
+            Ok(start_on(store, config(identity), clock, metrics)?)
+        }
+    }
+}
+
+/// The place among the candidates: the ordinal of a StatefulSet's pod, or of a name that ends like one.
+fn ordinal(name: &str) -> u32 {
+    let digits = name.trim_start_matches(|character: char| !character.is_ascii_digit());
+    let last = digits.rsplit(|character: char| !character.is_ascii_digit()).next();
+    last.and_then(|digits| digits.parse().ok()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rank_is_the_ordinal_of_the_name() {
+        assert_eq!(ordinal("bellwether-2"), 2);
+        assert_eq!(ordinal("r1"), 1);
+        assert_eq!(ordinal("v2-bellwether-10"), 10);
+        assert_eq!(ordinal("bellwether"), 0);
+    }
+}
