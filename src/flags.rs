@@ -21,6 +21,7 @@ mod values;
 mod tests;
 
 use std::path::Path;
+use std::time::Duration;
 
 use catalogue::Treatment;
 use kind::Kind;
@@ -103,6 +104,18 @@ pub fn serve(arguments: &[String], environment: &dyn Environment) -> Result<Pars
 /// Where the command line or its configuration file is wrong.
 pub fn compile(arguments: &[String]) -> Result<Parsed<CompileOptions>, FlagError> {
     parse(Command::Compile, arguments, resolve::compile)
+}
+
+/// Reads a duration in Go's notation, from zero on: `10s`, `1m30s`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Some(signed) if !signed.negative => Ok(signed.length),
+        _ => Err("write a duration as 300ms, 10s or 1m30s".to_owned()),
+    }
 }
 
 fn parse<T>(

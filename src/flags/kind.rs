@@ -32,6 +32,12 @@ pub(super) enum Kind {
     Duration,
     /// Any text.
     Text,
+    /// A file or a folder.
+    Path,
+    /// A host and a port; what is wrong with one is said where it is looked up.
+    Address,
+    /// `http://…` or `https://…`.
+    Url,
     /// Exactly one of these.
     Choice(&'static [&'static str]),
     /// A logrus level, in any case.
@@ -99,6 +105,9 @@ impl Kind {
             Self::Bool => "",
             Self::Int | Self::Uint | Self::Float => "N",
             Self::Duration => "DURATION",
+            Self::Path => "PATH",
+            Self::Address => "HOST:PORT",
+            Self::Url => "URL",
             Self::Choice(_) => "WORD",
             Self::Level => "LEVEL",
             Self::List | Self::Choices(_) | Self::Buckets | Self::ForwardedHeaders => "A,B",
@@ -122,7 +131,8 @@ impl Kind {
     /// What is wrong, as the end of a sentence that starts with the value, with what is allowed.
     pub(super) fn check(self, value: &str) -> Result<(), String> {
         match self {
-            Self::Text | Self::List | Self::Many => Ok(()),
+            Self::Text | Self::Path | Self::Address | Self::List | Self::Many => Ok(()),
+            Self::Url => structured::url(value),
             Self::Bool => known(boolean(value), "is neither true nor false (1, 0, t, f, true and false are)"),
             Self::Int => known(integer(value), "is not a whole number"),
             Self::Uint => {
@@ -258,6 +268,7 @@ mod tests {
     fn each_kind_says_what_is_allowed() {
         for (kind, value, part) in [
             (Kind::Bool, "yes", "true"),
+            (Kind::Url, "localhost:8001", "http://"),
             (Kind::Int, "a", "whole number"),
             (Kind::Uint, "-1", "from 0"),
             (Kind::Float, "x", "number"),

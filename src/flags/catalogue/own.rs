@@ -3,7 +3,7 @@
 use super::Group::{Api, Compile, Election, Logs, Replica, Replication};
 use super::Treatment::Honoured;
 use super::{Group, Spec};
-use crate::flags::kind::Kind::{self, Bool, Choice, Duration, List, Text};
+use crate::flags::kind::Kind::{self, Address, Bool, Choice, Duration, List, Path, Text};
 
 const fn own(
     name: &'static str,
@@ -26,24 +26,24 @@ pub(super) static SERVE: [Spec; 21] = [
         "what replicas elect through: kubernetes[:NAMESPACE/NAME] (a Lease, by default bellwether in the pod's \
          namespace), or file:PATH (several replicas on one machine)"),
     own("id", Text, "", Replica, "the replica's name; by default $POD_NAME, else the host's name"),
-    own("state-dir", Text, "", Replica,
+    own("state-dir", Path, "", Replica,
         "where the last known good table is kept; by default bellwether/<id> under $XDG_STATE_HOME, \
          ~/.local/state or the temporary folder"),
     own("drain-timeout", Duration, "15s", Replica,
-        "on SIGTERM, after the wait above: how long responses under way may still take"),
+        "on SIGTERM, after -wait-for-healthcheck-interval: how long responses under way may still take"),
     own("stop-with-stdin", Bool, "false", Replica,
         "stop, as on SIGTERM, when standard input ends: a child that never outlives its parent"),
 
-    own("replication-listener", Text, "", Replication,
+    own("replication-listener", Address, "", Replication,
         "where followers subscribe; by default :9912, or 127.0.0.1:9912 with a lease file"),
-    own("replication-address", Text, "", Replication,
+    own("replication-address", Address, "", Replication,
         "the listener as other replicas reach it; by default its own address, $POD_IP or the host's name, \
          with its port"),
     own("peers", List, "", Replication,
         "the replication addresses of all replicas, to agree with while nobody leads"),
-    own("replication-tls-cert", Text, "", Replication, "this replica's certificate (PEM), for both directions"),
-    own("replication-tls-key", Text, "", Replication, "its key"),
-    own("replication-tls-ca", Text, "", Replication, "the authority that every replica's certificate is checked against"),
+    own("replication-tls-cert", Path, "", Replication, "this replica's certificate (PEM), for both directions"),
+    own("replication-tls-key", Path, "", Replication, "its key"),
+    own("replication-tls-ca", Path, "", Replication, "the authority that every replica's certificate is checked against"),
     own("replication-plaintext", Bool, "false", Replication,
         "no TLS between replicas although they are not on one machine; who reaches the port can then feed the fleet"),
 
@@ -54,17 +54,17 @@ pub(super) static SERVE: [Spec; 21] = [
     own("election-renew-interval", Duration, "", Election, "how often it renews"),
     own("election-attempt-timeout", Duration, "", Election, "how long one attempt may take"),
 
-    own("kubernetes-ca-file", Text, "", Api,
+    own("kubernetes-ca-file", Path, "", Api,
         "the authority (PEM) that signed the certificate at -kubernetes-url; by default those that the system trusts"),
-    own("kubeconfig", Text, "", Api, "a kubeconfig, for development; $KUBECONFIG is not read"),
+    own("kubeconfig", Path, "", Api, "a kubeconfig, for development; $KUBECONFIG is not read"),
     own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
 ];
 
 #[rustfmt::skip]
 pub(super) static COMPILE: [Spec; 4] = [
-    own("manifests", Text, "", Compile,
+    own("manifests", Path, "", Compile,
         "what to compile: a file or a folder, YAML or JSON (several documents, a List or an array)"),
     own("zone", Text, "", Compile, "print the table of /routes/ZONE instead of /routes"),
-    own("report", Text, "", Compile, "write a report here, as JSON: count, digest, quarantined, diagnostics"),
+    own("report", Path, "", Compile, "write a report here, as JSON: count, digest, quarantined, diagnostics"),
     own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
 ];

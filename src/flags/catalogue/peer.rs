@@ -17,23 +17,23 @@ const fn honoured(
 
 #[rustfmt::skip]
 pub(super) static HONOURED: [Spec; 49] = [
-    honoured("config-file", Text, "", Replica,
+    honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
         "how often the leader reads the upstream, in milliseconds"),
     honoured("wait-for-healthcheck-interval", Duration, "45s", Replica,
         "on SIGTERM: how long to go on serving, not ready, until load balancers have noticed"),
 
-    honoured("address", Text, ":9090", Listeners, "where /routes and /health answer"),
-    honoured("support-listener", Text, ":9911", Listeners,
+    honoured("address", Address, ":9090", Listeners, "where /routes and /health answer"),
+    honoured("support-listener", Address, ":9911", Listeners,
         "where /metrics, /livez, /readyz and /status answer; empty for none"),
 
     honoured("kubernetes", Bool, "false", Api,
         "read from Kubernetes; the rule here, and accepted so that routesrv's command line works"),
     honoured("kubernetes-in-cluster", Bool, "false", Api,
         "use the pod's service account; found without the flag too"),
-    honoured("kubernetes-url", Text, "", Api, "the API server's address, as http://localhost:8001"),
-    honoured("kubernetes-token-file", Text, "", Api, "a bearer token for it, re-read while running"),
+    honoured("kubernetes-url", Url, "", Api, "the API server's address, as http://localhost:8001"),
+    honoured("kubernetes-token-file", Path, "", Api, "a bearer token for it, re-read while running"),
     honoured("kubernetes-namespace", Text, "", Api, "read only this namespace; empty for all"),
 
     honoured("kubernetes-ingress-class", Regexp, "", Table,
@@ -69,7 +69,7 @@ pub(super) static HONOURED: [Spec; 49] = [
 
     honoured("default-filters-prepend", Filters, "", Routes, "filters in front of each route's own"),
     honoured("default-filters-append", Filters, "", Routes, "filters after each route's own"),
-    honoured("default-filters-dir", Text, "", Routes,
+    honoured("default-filters-dir", Path, "", Routes,
         "a folder of files called <service>.<namespace> with filters for its routes"),
     honoured("kubernetes-annotation-predicates", AnnotationPredicates, "", Routes,
         "predicates for the outside routes of objects with this annotation"),

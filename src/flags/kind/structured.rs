@@ -28,6 +28,16 @@ pub(super) fn network(text: &str) -> Result<(), String> {
     }
 }
 
+/// An address of HTTP; none in an empty text.
+pub(super) fn url(text: &str) -> Result<(), String> {
+    let known = |url: &url::Url| matches!(url.scheme(), "http" | "https") && url.has_host();
+    match url::Url::parse(text) {
+        Ok(url) if known(&url) => Ok(()),
+        _ if text.is_empty() => Ok(()),
+        _ => Err("is no address like http://localhost:8001".to_owned()),
+    }
+}
+
 /// One entry of `-forwarded-headers`.
 pub(super) fn forwarded_header(text: &str) -> Result<(), String> {
     if FORWARDED.contains(&text) || PROTOCOLS.contains(&text) || text.starts_with("X-Forwarded-Port=") {
