@@ -10,7 +10,9 @@
 //! One direction of data. `eskip`, `object`, `compile`, `snapshot`, `election::core` and `replication::core`
 //! are pure: no tokio, no kube, no clock; time comes in as an argument. `tests/layers.rs` keeps it so.
 
+pub mod cli;
 pub mod compile;
+pub mod demo;
 pub mod election;
 pub mod eskip;
 pub mod flags;
@@ -23,5 +25,6 @@ pub mod replication;
 pub mod serve;
 pub mod snapshot;
 pub mod source;
+pub mod telemetry;
 pub mod time;
 pub mod wire;

@@ -77,6 +77,16 @@ impl Objects {
         }
     }
 
+    /// Keeps only what is in `namespace`, as an API server does that is asked for one namespace.
+    pub fn retain_namespace(&mut self, namespace: &str) {
+        let within = |metadata: &Metadata| metadata.namespace_or_default() == namespace;
+        self.ingresses.retain(|object| within(&object.metadata));
+        self.route_groups.retain(|object| within(&object.metadata));
+        self.services.retain(|object| within(&object.metadata));
+        self.endpoints.retain(|object| within(&object.metadata));
+        self.endpoint_slices.retain(|object| within(&object.metadata));
+    }
+
     /// Adds one object of a known kind, whatever it says of itself: what a list call of that kind answered.
     ///
     /// # Errors

@@ -91,3 +91,14 @@ fn an_endpoint_is_ready_unless_it_says_otherwise() {
     assert!(!ready(json!({"ready": false})));
     assert!(!ready(json!({"ready": true, "terminating": true})));
 }
+
+#[test]
+fn one_namespace_is_kept_as_an_api_server_would_list_it() {
+    let service = |namespace| json!({"kind": "Service", "metadata": {"name": "s", "namespace": namespace}});
+    let values = [service(json!("a")), service(json!("b")), service(json!(null))];
+    let (mut objects, _) = Objects::from_values(values);
+    objects.retain_namespace("default");
+    assert_eq!(objects.services.len(), 1);
+    objects.retain_namespace("a");
+    assert!(objects.services.is_empty());
+}

@@ -1,0 +1,42 @@
+//! The log: text or JSON lines on standard error.
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use crate::flags::LogOptions;
+
+/// Starts the log. Called once, before anything else runs; a second call changes nothing.
+pub fn start(options: &LogOptions) {
+    let registry = tracing_subscriber::registry().with(targets(options.level));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let _ = if options.json {
+        registry.with(lines.json().flatten_event(true)).try_init()
+    } else {
+        registry.with(lines.with_ansi(false)).try_init()
+    };
+}
+
+/// Our own events from `level` on. Those of libraries only from warnings on, unless everything is asked for: at
+/// debug they would bury ours.
+fn targets(level: Level) -> Targets {
+    let libraries = if level == Level::TRACE { level } else { level.min(Level::WARN) };
+    Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_quieter_than_we_are() {
+        let debug = targets(Level::DEBUG);
+        assert!(debug.would_enable("bellwether::election", &Level::DEBUG));
+        assert!(!debug.would_enable("h2::proto", &Level::INFO));
+        assert!(debug.would_enable("h2::proto", &Level::WARN));
+        assert!(!targets(Level::ERROR).would_enable("h2::proto", &Level::WARN));
+        assert!(targets(Level::TRACE).would_enable("h2::proto", &Level::TRACE));
+    }
+}
