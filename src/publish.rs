@@ -125,7 +125,7 @@ impl<S: ObjectSource> Publisher<S> {
             Ok::<_, Refusal>((core.known(), core.active().cloned()))
         });
         let Ok((known, inherited)) = inherited else { return std::future::pending().await };
-        tracing::info!(%epoch, announced = %known, "leading");
+        tracing::info!(%epoch, announced = %known, "caught up with every replica that answered");
         if let Some(snapshot) = inherited {
             self.source.raise_floor(&snapshot.contents.resource_versions);
         }

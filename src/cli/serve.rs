@@ -6,6 +6,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use super::CliError;
 use crate::flags::{Note, ServeOptions};
+use crate::node::{self, NodeError};
 use crate::telemetry;
 
 /// Runs the replica until it is told to stop.
@@ -20,7 +21,15 @@ pub(super) fn run(options: &ServeOptions) -> Result<(), CliError> {
         stop_with_stdin()
             .map_err(|error| CliError::Failed(format!("no thread for standard input: {error}")))?;
     }
-    Err(CliError::Failed("this build has no replica in it yet".to_owned()))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellwether").build();
+    let runtime = runtime.map_err(|error| CliError::Failed(format!("no threads to run on: {error}")))?;
+    let ended = runtime.block_on(node::run(options.clone()));
+    // A read of the upstream or a write to disk that hangs must not hold up the end.
+    runtime.shutdown_background();
+    ended.map_err(|error| match error {
+        NodeError::Ended(_) => CliError::Failed(error.to_string()),
+        error => CliError::Usage(error.to_string()),
+    })
 }
 
 /// Terminates this process as a supervisor would, when standard input ends. A thread of its own, since a read from

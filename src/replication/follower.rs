@@ -62,7 +62,9 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
             () = other_leader(&mut role, &leader) => { last_reason.clear(); continue }
         };
         let reason = end.to_string();
-        if reason != last_reason {
+        if let End::Retired = end {
+            tracing::info!(leader = leader.identity, epoch = %leader.epoch, "the leader's term is over");
+        } else if reason != last_reason {
             tracing::warn!(
                 leader = leader.identity,
                 address = leader.address,
