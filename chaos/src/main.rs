@@ -16,7 +16,7 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build etcd, kube-apiserver, Skipper and routesrv, where they are not up to date. Needs Go.
+    /// Build etcd, kube-apiserver, Skipper, routesrv and the oracle, where they are not up to date. Needs Go.
     Peers,
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),

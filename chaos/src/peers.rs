@@ -1,6 +1,6 @@
-//! The peers: etcd, kube-apiserver, Skipper and routesrv, built from Go's module proxy.
+//! The peers: etcd, kube-apiserver, Skipper and routesrv, built from Go's module proxy, and the oracle that asks routesrv.
 //!
-//! Each has a `go.mod` of its own under `peers/`, since their requirements collide. What is up to date is not
+//! Each has a `go.mod` of its own, since their requirements collide. What is up to date is not
 //! built again. What can go wrong: no Go, no way to the module proxy; the message says which.
 
 use std::path::{Path, PathBuf};
@@ -21,19 +21,23 @@ const DEADLINE: Duration = Duration::from_secs(3600);
 /// One of the programs that the stage is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The name of its folder and of its binary.
+    /// The name of its binary.
     pub name: &'static str,
+    /// Where its `go.mod` is, below `chaos`.
+    module: &'static str,
     package: &'static str,
     /// Variables set by the linker: without them the API server calls itself v0.0.0-master.
     variables: &'static [(&'static str, &'static str)],
 }
 
 /// The API server's store.
-pub const ETCD: Peer = Peer { name: "etcd", package: "go.etcd.io/etcd/server/v3", variables: &[] };
+pub const ETCD: Peer =
+    Peer { name: "etcd", module: "peers/etcd", package: "go.etcd.io/etcd/server/v3", variables: &[] };
 
 /// The API server.
 pub const KUBE_APISERVER: Peer = Peer {
     name: "kube-apiserver",
+    module: "peers/kube-apiserver",
     package: "k8s.io/kubernetes/cmd/kube-apiserver",
     variables: &[
         ("k8s.io/component-base/version.gitVersion", "v1.34.4"),
@@ -44,15 +48,26 @@ pub const KUBE_APISERVER: Peer = Peer {
 };
 
 /// The client: the proxy that polls `/routes`.
-pub const SKIPPER: Peer =
-    Peer { name: "skipper", package: "github.com/zalando/skipper/cmd/skipper", variables: &[] };
+pub const SKIPPER: Peer = Peer {
+    name: "skipper",
+    module: "peers/skipper",
+    package: "github.com/zalando/skipper/cmd/skipper",
+    variables: &[],
+};
 
 /// What Bellwether replaces.
-pub const ROUTESRV: Peer =
-    Peer { name: "routesrv", package: "github.com/zalando/skipper/cmd/routesrv", variables: &[] };
+pub const ROUTESRV: Peer = Peer {
+    name: "routesrv",
+    module: "peers/routesrv",
+    package: "github.com/zalando/skipper/cmd/routesrv",
+    variables: &[],
+};
+
+/// Says what routesrv serves for a cluster: a program of ours around the peer's packages.
+pub const ORACLE: Peer = Peer { name: "oracle", module: "oracle", package: ".", variables: &[] };
 
 /// All of them, the small ones first.
-pub const ALL: [Peer; 4] = [ETCD, ROUTESRV, SKIPPER, KUBE_APISERVER];
+pub const ALL: [Peer; 5] = [ETCD, ROUTESRV, ORACLE, SKIPPER, KUBE_APISERVER];
 
 impl Peer {
     /// Its binary.
@@ -61,23 +76,24 @@ impl Peer {
     ///
     /// Where it was never built.
     pub fn binary(&self) -> Result<PathBuf> {
-        let path = folder().join("bin").join(self.name);
+        let path = binaries().join(self.name);
         ensure!(path.is_file(), "{} is not built; run: cargo run -p chaos -- peers", self.name);
         Ok(path)
     }
 
-    /// Builds it, unless its binary is of this very `go.mod` and `go.sum`. Returns whether it had to.
+    /// Builds it, unless its binary is of these very sources. Returns whether it had to.
     async fn build(&self, go: &Path) -> Result<bool> {
-        let stamp_file = folder().join("bin").join(format!("{}.stamp", self.name));
+        let stamp_file = binaries().join(format!("{}.stamp", self.name));
         let stamp = self.stamp()?;
         if self.binary().is_ok() && std::fs::read_to_string(&stamp_file).is_ok_and(|old| old == stamp) {
             return Ok(false);
         }
         let mut command = Command::new(go);
         command
-            .args(["build", "-C", self.name, "-buildvcs=false", "-ldflags", &self.ldflags(), "-o"])
-            .args([&format!("../bin/{}", self.name), self.package])
-            .current_dir(folder())
+            .args(["build", "-buildvcs=false", "-ldflags", &self.ldflags(), "-o"])
+            .arg(binaries().join(self.name))
+            .arg(self.package)
+            .current_dir(self.folder())
             .env("CGO_ENABLED", "0")
             .env("GOTOOLCHAIN", TOOLCHAIN)
             .stdin(Stdio::null())
@@ -99,6 +115,23 @@ impl Peer {
         Ok(true)
     }
 
+    /// `go.mod`, `go.sum`, and the Go files where the program is ours, sorted.
+    fn sources(&self) -> Result<Vec<PathBuf>> {
+        let folder = self.folder();
+        let entries = std::fs::read_dir(&folder).with_context(|| format!("read {}", folder.display()))?;
+        let is_source = |path: &PathBuf| {
+            path.extension()
+                .is_some_and(|extension| ["mod", "sum", "go"].iter().any(|known| extension == *known))
+        };
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(is_source).collect();
+        paths.sort();
+        Ok(paths)
+    }
+
+    fn folder(&self) -> PathBuf {
+        root().join(self.module)
+    }
+
     fn ldflags(&self) -> String {
         let variables = self.variables.iter().map(|(name, value)| format!(" -X {name}={value}"));
         format!("-s -w{}", variables.collect::<String>())
@@ -107,8 +140,7 @@ impl Peer {
     /// What the binary is made from, as one word.
     fn stamp(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for file in ["go.mod", "go.sum"] {
-            let path = folder().join(self.name).join(file);
+        for path in self.sources()? {
             hash.update(std::fs::read(&path).with_context(|| format!("read {}", path.display()))?);
         }
         hash.update(TOOLCHAIN);
@@ -125,7 +157,7 @@ impl Peer {
 /// Where Go is missing or a build fails.
 pub async fn build() -> Result<()> {
     let go = go()?;
-    std::fs::create_dir_all(folder().join("bin")).context("make the folder of the binaries")?;
+    std::fs::create_dir_all(binaries()).context("make the folder of the binaries")?;
     for peer in ALL {
         let start = Instant::now();
         let built = peer.build(&go).await?;
@@ -135,8 +167,12 @@ pub async fn build() -> Result<()> {
     Ok(())
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn binaries() -> PathBuf {
+    root().join("peers/bin")
 }
 
 /// Where the Go command is: on the path, or where its own installer puts it.
@@ -157,9 +193,27 @@ mod tests {
 
     #[test]
     fn every_peer_is_the_tool_of_its_module() {
-        for peer in ALL {
-            let module = std::fs::read_to_string(folder().join(peer.name).join("go.mod")).unwrap();
+        for peer in ALL.into_iter().filter(|peer| *peer != ORACLE) {
+            let module = std::fs::read_to_string(peer.folder().join("go.mod")).unwrap();
             assert!(module.lines().any(|line| line == format!("tool {}", peer.package)), "{}", peer.name);
+        }
+    }
+
+    #[test]
+    fn the_oracle_asks_the_very_routesrv_that_is_built() {
+        let version = |peer: Peer| {
+            let module = std::fs::read_to_string(peer.folder().join("go.mod")).unwrap();
+            let line = module.lines().find(|line| line.contains("github.com/zalando/skipper v")).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        assert_eq!(version(ORACLE), version(ROUTESRV));
+    }
+
+    #[test]
+    fn a_program_of_ours_is_built_again_after_a_change_of_its_code() {
+        let sources = ORACLE.sources().unwrap();
+        for name in ["go.mod", "go.sum", "main.go"] {
+            assert!(sources.iter().any(|path| path.ends_with(name)), "{name}");
         }
     }
 
