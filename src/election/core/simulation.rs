@@ -19,6 +19,8 @@ enum Act {
     Pass(u64),
     /// All goes well for so many milliseconds.
     Run(u64),
+    /// All goes well for so many milliseconds, but for one that is stopped.
+    RunWithout(usize, u64),
     Tick(usize),
     /// The request is carried out now; its answer is still under way.
     CarryOut(usize),
@@ -185,10 +187,10 @@ impl World {
         }
     }
 
-    fn run(&mut self, millis: u64) -> Result<(), TestCaseError> {
+    fn run(&mut self, millis: u64, stopped: Option<usize>) -> Result<(), TestCaseError> {
         for _ in 0..millis.div_ceil(20) {
             self.now += 20_000;
-            for index in 0..self.nodes.len() {
+            for index in (0..self.nodes.len()).filter(|index| Some(*index) != stopped) {
                 self.feed(index, Input::Tick)?;
                 while self.nodes[index].flight.is_some() {
                     self.answer(index)?;
@@ -208,7 +210,8 @@ impl World {
         let count = self.nodes.len();
         match *act {
             Act::Pass(millis) => self.now += millis * 1000,
-            Act::Run(millis) => self.run(millis)?,
+            Act::Run(millis) => self.run(millis, None)?,
+            Act::RunWithout(i, millis) => self.run(millis, Some(i % count))?,
             Act::Tick(i) => self.feed(i % count, Input::Tick)?,
             Act::CarryOut(i) => self.carry_out_of(i % count),
             Act::Answer(i) => self.answer(i % count)?,
@@ -287,7 +290,7 @@ impl World {
     /// With all faults over, whoever may lead elects one leader, and keeps it.
     fn settles(&mut self) -> Result<(), TestCaseError> {
         self.late.clear();
-        self.run(25_000)?;
+        self.run(25_000, None)?;
         let leaders = |world: &Self| {
             let leads = |node: &&Node| matches!(node.core.phase, Phase::Leading(_));
             world.nodes.iter().filter(leads).count()
@@ -295,7 +298,7 @@ impl World {
         let expected = usize::from(self.nodes.iter().any(|node| !node.stopped));
         prop_assert_eq!(leaders(self), expected);
         let epoch = self.highest;
-        self.run(10_000)?;
+        self.run(10_000, None)?;
         prop_assert_eq!((leaders(self), self.highest), (expected, epoch), "no flapping");
         Ok(())
     }
@@ -307,6 +310,7 @@ fn acts() -> impl Strategy<Value = Act> {
         4 => (1..900_u64).prop_map(Act::Pass),
         1 => (2_300..3_200_u64).prop_map(Act::Pass),
         4 => (20..2_000_u64).prop_map(Act::Run),
+        2 => (node.clone(), 1_000..3_500_u64).prop_map(|(i, millis)| Act::RunWithout(i, millis)),
         8 => node.clone().prop_map(Act::Tick),
         4 => node.clone().prop_map(Act::CarryOut),
         12 => node.clone().prop_map(Act::Answer),
