@@ -188,10 +188,16 @@ impl World {
     }
 
     fn run(&mut self, millis: u64, stopped: Option<usize>) -> Result<(), TestCaseError> {
+        let mut told = self.history.len();
         for _ in 0..millis.div_ceil(20) {
             self.now += 20_000;
+            let news = self.history[told..].to_vec();
+            told = self.history.len();
             for index in (0..self.nodes.len()).filter(|index| Some(*index) != stopped) {
                 self.feed(index, Input::Tick)?;
+                for stored in &news {
+                    self.feed(index, Input::Told(Change::Written(Box::new(stored.clone()))))?;
+                }
                 while self.nodes[index].flight.is_some() {
                     self.answer(index)?;
                     self.check()?;
