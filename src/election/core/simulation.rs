@@ -116,7 +116,10 @@ impl World {
         };
         let offset = 1_000_000_000 * 1_000 * (index as u64 + 1);
         let now = Moment::from_nanos(offset + self.now * rate);
-        Node { core: Core::new(settings, now), rate, offset, flight: None, terms: Vec::new(), stopped: false }
+        let mut core = Core::new(settings, now);
+        // Nobody dawdles: what keeps terms apart must not be the courtesy of the others.
+        core.freshness = Freshness::Newest;
+        Node { core, rate, offset, flight: None, terms: Vec::new(), stopped: false }
     }
 
     fn feed(&mut self, index: usize, input: Input) -> Result<(), TestCaseError> {
