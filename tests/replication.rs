@@ -64,7 +64,11 @@ impl Node {
     }
 
     fn publish(&self, term: &Term, eskip: &str) -> Published {
-        let draft = Draft { contents: contents(eskip), read_at_millis: 1 };
+        self.publish_read_at(term, eskip, 1)
+    }
+
+    fn publish_read_at(&self, term: &Term, eskip: &str, read_at_millis: u64) -> Published {
+        let draft = Draft { contents: contents(eskip), read_at_millis };
         self.hub.update(|core, now| core.publish(term, draft, now)).expect("the term is valid")
     }
 
@@ -129,6 +133,21 @@ async fn followers_serve_the_leaders_bytes_and_are_current() {
             assert_eq!(active.contents.zones["a"].plain(), format!("{text} // a").as_bytes());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn followers_hear_that_the_upstream_is_unchanged() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    a.publish(&term, "r: * -> <shunt>");
+    b.serves(Version::new(1, 1), true).await;
+    assert_eq!(a.publish_read_at(&term, "r: * -> <shunt>", 7_000), Published::Unchanged);
+    let heard = async {
+        while b.cell.load().confirmed_at_millis() != Some(7_000) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), heard).await.expect("the next answer to a ping tells it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

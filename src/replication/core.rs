@@ -35,6 +35,15 @@ pub struct Replica {
     announced: Option<Announcement>,
     touch: Option<Touch>,
     leading: Option<lead::Leading>,
+    confirmed: Confirmed,
+}
+
+/// The last poll that found the upstream unchanged, and the origin of the table that it confirmed: a change of
+/// leader re-announces a table under another version, and must not make it look old.
+#[derive(Clone, Copy, Debug, Default)]
+struct Confirmed {
+    origin: Version,
+    at_millis: u64,
 }
 
 /// The last grant of the leader that this replica follows.
@@ -85,7 +94,22 @@ impl Replica {
             (None, Some(Touch { until, leader_current })) => Standing::InTouch { until, leader_current },
             (None, None) => Standing::Alone,
         };
-        View { active: self.active.clone(), known: self.known(), standing }
+        let confirmed_at_millis = self.active.as_ref().map_or(0, |active| self.confirmed(active));
+        View { active: self.active.clone(), known: self.known(), standing, confirmed_at_millis }
+    }
+
+    /// When `snapshot` was last found to be what the upstream holds, in Unix milliseconds; zero where it was not.
+    fn confirmed(&self, snapshot: &Snapshot) -> u64 {
+        if snapshot.origin == self.confirmed.origin { self.confirmed.at_millis } else { 0 }
+    }
+
+    /// A poll at `at_millis` found the upstream to be as the table of `origin` has it.
+    fn confirm(&mut self, origin: Version, at_millis: u64) {
+        if origin > self.confirmed.origin {
+            self.confirmed = Confirmed { origin, at_millis };
+        } else if origin == self.confirmed.origin {
+            self.confirmed.at_millis = self.confirmed.at_millis.max(at_millis);
+        }
     }
 
     /// An epoch was seen: on the Lease, in a greeting, in a question. A newer one raises the fence, ends what was

@@ -322,16 +322,19 @@ impl Stream {
     }
 
     fn answered(&mut self, pong: &wire::Pong) {
+        let newest: Option<Version> = pong.newest.map(Into::into);
         while let Some((number, sent_at)) = self.pings.sent.pop_front() {
             if number == pong.number {
                 let grant = Duration::from_millis(pong.grant_millis);
-                self.hub.update(|core, _| core.answered(self.epoch, sent_at, grant, pong.current));
+                self.hub.update(|core, _| {
+                    core.answered(self.epoch, sent_at, grant, pong.current);
+                    core.hear_confirmed(newest.unwrap_or_default(), pong.confirmed_at_millis);
+                });
             }
             if number >= pong.number {
                 break;
             }
         }
-        let newest: Option<Version> = pong.newest.map(Into::into);
         let active = self.hub.read(|core| core.active().map(|it| (it.version, it.digest())));
         if let (Some((version, digest)), Some(theirs)) = (active, Digest::from_wire(&pong.digest))
             && Some(version) == newest

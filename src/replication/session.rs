@@ -148,6 +148,7 @@ impl Session {
                     // Rounded down: a follower must never count on more than was noted.
                     grant_millis: pong.grant.as_millis() as u64,
                     current: pong.current,
+                    confirmed_at_millis: pong.confirmed_at_millis,
                 };
                 self.send(leader_message::Message::Pong(pong)).await
             }

@@ -48,7 +48,7 @@ impl Gauges {
         ours.register_with_unit("table", "Length of the active table", Unit::Bytes, self.table_bytes.clone());
         ours.register_with_unit(
             "table_age",
-            "Since the active table was read from the upstream",
+            "Since a poll last found the upstream to be as the active table has it",
             Unit::Seconds,
             self.age.clone(),
         );

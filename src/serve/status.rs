@@ -60,9 +60,11 @@ pub struct Status {
     pub table_bytes: u64,
     /// The zones that have tables of their own.
     pub zones: usize,
-    /// Seconds since the active table was read from the upstream.
+    /// Seconds since a poll last found the upstream to be as the active table has it.
     pub age_seconds: Option<f64>,
     /// When that was.
+    pub confirmed_at: Option<Timestamp>,
+    /// When the active table was first read.
     pub read_at: Option<Timestamp>,
     /// When its bytes last changed: `Last-Modified`.
     pub modified_at: Option<Timestamp>,
@@ -120,6 +122,7 @@ pub fn status(observed: Observed<'_>) -> Status {
     };
     let active = view.active.as_deref();
     let table = active.map(|active| &active.contents.table);
+    let confirmed_at = view.confirmed_at_millis();
     Status {
         replica: replica.to_owned(),
         role,
@@ -133,7 +136,8 @@ pub fn status(observed: Observed<'_>) -> Status {
         routes: table.map_or(0, |table| table.routes()),
         table_bytes: table.map_or(0, |table| table.plain().len() as u64),
         zones: active.map_or(0, |active| active.contents.zones.len()),
-        age_seconds: active.map(|active| unix_millis.saturating_sub(active.read_at_millis) as f64 / 1e3),
+        age_seconds: confirmed_at.map(|at| unix_millis.saturating_sub(at) as f64 / 1e3),
+        confirmed_at: confirmed_at.and_then(timestamp),
         read_at: active.and_then(|active| timestamp(active.read_at_millis)),
         modified_at: table.and_then(|table| timestamp(table.modified_secs().saturating_mul(1000))),
         current: view.is_current(now),
@@ -223,7 +227,8 @@ mod tests {
             contents: Arc::new(contents),
         };
         let standing = Standing::InTouch { until: Moment::from_nanos(2_000), leader_current: true };
-        View { active: Some(Arc::new(snapshot)), known: Version::new(7, 3), standing }
+        let known = Version::new(7, 3);
+        View { active: Some(Arc::new(snapshot)), known, standing, ..View::default() }
     }
 
     fn observe(role: &Role, view: &View) -> Status {
@@ -256,6 +261,15 @@ mod tests {
         assert_eq!(json["read_at"], "2027-01-15T08:00:00Z");
         assert_eq!(json["diagnostics"]["items"][0]["object"], "Ingress shop/cart");
         assert_eq!(json["origin"], "6.9");
+    }
+
+    #[test]
+    fn age_counts_from_the_last_poll_that_found_nothing_else() {
+        let confirmed = View { confirmed_at_millis: 1_800_000_002_000, ..view() };
+        let json = serde_json::to_value(observe(&Role::Follower(None), &confirmed)).expect("plain values");
+        assert_eq!(json["age_seconds"], 0.5);
+        assert_eq!(json["confirmed_at"], "2027-01-15T08:00:02Z");
+        assert_eq!(json["read_at"], "2027-01-15T08:00:00Z", "the moment of its reading stays");
     }
 
     #[test]

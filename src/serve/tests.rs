@@ -69,7 +69,8 @@ impl Lab {
 
     fn activate(&self, text: impl Into<bytes::Bytes>) {
         let standing = Standing::InTouch { until: Moment::from_nanos(1), leader_current: true };
-        self.cell.store(View { active: Some(snapshot(text)), known: Version::new(1, 1), standing });
+        let (active, known) = (Some(snapshot(text)), Version::new(1, 1));
+        self.cell.store(View { active, known, standing, ..View::default() });
     }
 
     async fn connect(&self) -> TcpStream {

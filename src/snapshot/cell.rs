@@ -18,6 +18,9 @@ pub struct View {
     pub known: Version,
     /// What entitles this replica to move clients, if anything does.
     pub standing: Standing,
+    /// When a poll last found the upstream to be as the active table has it, in Unix milliseconds; zero where
+    /// nobody has said so since the table was read.
+    pub confirmed_at_millis: u64,
 }
 
 /// What a replica is to the fleet.
@@ -62,6 +65,12 @@ impl View {
             Standing::InTouch { until, leader_current } => *leader_current && now < *until,
         }
     }
+
+    /// Until when the active table is known to be the truth, in Unix milliseconds: the moment of its reading, or of
+    /// the last poll that found nothing else. For people, not for decisions.
+    pub fn confirmed_at_millis(&self) -> Option<u64> {
+        self.active.as_ref().map(|active| active.read_at_millis.max(self.confirmed_at_millis))
+    }
 }
 
 impl Cell {
@@ -87,7 +96,7 @@ mod tests {
 
     fn view(active: Version, known: Version, standing: Standing) -> View {
         let snapshot = Snapshot::for_tests(active, "a: * -> <shunt>");
-        View { active: Some(Arc::new(snapshot)), known, standing }
+        View { active: Some(Arc::new(snapshot)), known, standing, ..View::default() }
     }
 
     fn leads(since: Option<Version>, valid: Duration) -> Standing {

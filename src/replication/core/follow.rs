@@ -84,6 +84,13 @@ impl Replica {
         self.touch = Some(Touch { until, leader_current });
     }
 
+    /// The leader says when a poll last confirmed `version`, in Unix milliseconds.
+    pub fn hear_confirmed(&mut self, version: Version, at_millis: u64) {
+        if let Some(origin) = self.active.as_ref().filter(|it| it.version == version).map(|it| it.origin) {
+            self.confirm(origin, at_millis);
+        }
+    }
+
     fn newer_than_active(&self, snapshot: &Snapshot) -> Result<(), Refusal> {
         match &self.active {
             Some(active) if active.version >= snapshot.version => Err(Refusal::NotNewer(active.version)),

@@ -55,6 +55,8 @@ pub struct Pong {
     pub grant: Duration,
     /// Whether the leader is current.
     pub current: bool,
+    /// When a poll last confirmed the newest version, in Unix milliseconds; zero where none has since its reading.
+    pub confirmed_at_millis: u64,
 }
 
 /// What a follower's stream should send next.
@@ -213,7 +215,9 @@ impl Replica {
         let newest = leading.under_way().or(self.active.as_ref());
         let same = newest.is_some_and(|newest| newest.contents.same_tables(&draft.contents));
         if same && leading.read_since.is_some() {
+            let origin = newest.map(|newest| newest.origin).unwrap_or_default();
             leading.waiting = None;
+            self.confirm(origin, draft.read_at_millis);
             return Ok(Published::Unchanged);
         }
         if leading.under_way.is_some() {
@@ -343,11 +347,13 @@ impl Replica {
         let leading = self.leading.as_ref().ok_or(Refusal::NotLeader)?;
         let left = leading.term.left(now);
         let newest_version = newest.as_ref().map(|it| it.version).unwrap_or_default();
+        let confirmed_at_millis = newest.as_ref().map_or(0, |newest| self.confirmed(newest));
         let grant =
             if known == newest_version && leading.caught_up { left.min(GRANT) } else { Duration::ZERO };
         let follower = self.follower(id, stream)?;
         follower.granted_until = follower.granted_until.max(now + grant);
-        Ok(Pong { newest: newest_version, digest: newest.map(|it| it.digest()), grant, current })
+        let digest = newest.map(|it| it.digest());
+        Ok(Pong { newest: newest_version, digest, grant, current, confirmed_at_millis })
     }
 
     /// What the stream of `identity` should send.

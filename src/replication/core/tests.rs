@@ -115,6 +115,29 @@ fn acknowledgements_of_a_replaced_stream_do_not_count() {
 }
 
 #[test]
+fn unchanged_poll_confirms_the_table_for_everyone_and_beyond_the_term() {
+    let (mut leader, term) = leader();
+    assert_eq!(leader.view().confirmed_at_millis(), Some(1), "its reading");
+    let again = Draft { read_at_millis: 9, ..draft("a: * -> <shunt>") };
+    assert_eq!(leader.publish(&term, again, START), Ok(Published::Unchanged));
+    assert_eq!(leader.view().confirmed_at_millis(), Some(9));
+    let pong = leader.ping("f", S, Version::new(5, 1), START).expect("its stream");
+
+    let mut follower = Replica::new(leader.active().map(|it| it.as_ref().clone()));
+    follower.hear_confirmed(Version::new(5, 2), 8);
+    assert_eq!(follower.view().confirmed_at_millis(), Some(1), "said of another version");
+    follower.hear_confirmed(pong.newest, pong.confirmed_at_millis);
+    assert_eq!(follower.view().confirmed_at_millis(), Some(9));
+    follower.lead(self::term(6)).expect("a newer epoch");
+    follower.caught_up(None, true, START).expect("leads");
+    assert_eq!(follower.view().confirmed_at_millis(), Some(9), "a change of leader makes no table older");
+
+    let changed = Draft { read_at_millis: 12, ..draft("b: * -> <shunt>") };
+    leader.publish(&term, changed, START).expect("the term is valid");
+    assert_eq!(leader.view().confirmed_at_millis(), Some(9), "the active table is the old one still");
+}
+
+#[test]
 fn grant_never_outlasts_the_term() {
     let (mut leader, _) = leader();
     let late = after(59_700);

@@ -69,7 +69,8 @@ impl Lab {
         };
         let until = Moment::from_nanos(1_000_000_000);
         let standing = Standing::InTouch { until, leader_current: true };
-        self.cell.store(View { active: Some(Arc::new(snapshot)), known: version, standing });
+        let active = Some(Arc::new(snapshot));
+        self.cell.store(View { active, known: version, standing, ..View::default() });
     }
 
     /// Head and body of what `path` answers.
