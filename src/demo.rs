@@ -31,8 +31,9 @@ const REPLICAS: usize = 3;
 const LOOK: Duration = Duration::from_millis(100);
 /// How long one look may wait for an answer.
 const ANSWER: Duration = Duration::from_millis(500);
-/// How long a replica that died stays away.
-const RESTART: Duration = Duration::from_secs(1);
+/// How long a replica that died stays away: longer than the others wait for a dead leader, since one that is back
+/// before would lead again.
+const RESTART: Duration = Duration::from_secs(4);
 
 /// Watch three replicas on this machine elect a leader, publish a table and fail over.
 #[derive(Debug, Parser)]
@@ -170,11 +171,12 @@ impl Stage {
                     let log = replica::last_lines(&self.setting.log(number));
                     return Err(DemoError::Start { number, log });
                 }
-                self.tell(&format!("r{number} died ({status}); it starts again in a moment"))?;
+                self.tell(&format!("r{number} died ({status}); it starts again in {} s", RESTART.as_secs()))?;
                 self.restarts[number] = Some(Instant::now() + RESTART);
             }
             if self.restarts[number].take_if(|at| *at <= Instant::now()).is_some() {
                 self.replicas[number].start(&self.setting).map_err(system("a replica cannot be started"))?;
+                self.tell(&format!("r{number} starts again"))?;
             }
         }
         Ok(())
@@ -243,4 +245,22 @@ fn say(text: &str) -> Result<(), DemoError> {
 
 fn system(what: &'static str) -> impl FnOnce(io::Error) -> DemoError {
     move |cause| DemoError::System { what, cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_replica_that_does_not_start_ends_the_demo() {
+        let scratch = tempfile::tempdir().unwrap();
+        let options = DemoOptions::parse_from(["demo", "--manifests", scratch.path().to_str().unwrap()]);
+        let mut stage = Stage::new(&options, scratch.path()).unwrap();
+        stage.setting.program = "/bin/false".into();
+        let mut stop = Stop::new(None).unwrap();
+        let ending = stage.play(&options, &mut stop).await;
+        assert!(matches!(ending, Err(DemoError::Start { .. })), "{ending:?}");
+        join_all(stage.replicas.iter_mut().map(Replica::stop)).await;
+        assert!(stage.replicas.iter().all(|replica| replica.pid().is_none()));
+    }
 }

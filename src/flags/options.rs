@@ -106,8 +106,7 @@ pub struct ApiOptions {
     pub namespace: String,
 }
 
-/// The durations of the election (see `election.md`, time formulas: validity + margin < lease duration, and
-/// renewal + two attempts within the validity). They are checked where the election is built.
+/// The durations of the election. Whether they go together is checked where the election is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ElectionOptions {
     /// How long a silent leader is waited for; whole seconds, since the Lease counts in them.
