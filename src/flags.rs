@@ -31,8 +31,8 @@ use values::Values;
 pub use error::FlagError;
 pub use help::help;
 pub use options::{
-    ApiOptions, CompileOptions, ElectionOptions, LeaseOptions, LogOptions, Note, ReplicationOptions,
-    ServeOptions, SourceOptions, TlsFiles,
+    ApiOptions, CompileOptions, LeaseOptions, LogOptions, Note, ReplicationOptions, ServeOptions,
+    SourceOptions, TlsFiles,
 };
 
 /// The two commands whose flags are the peer's.

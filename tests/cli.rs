@@ -115,6 +115,38 @@ fn what_is_wrong_with_a_command_line_is_one_line_and_code_2() {
 }
 
 #[test]
+fn serve_that_cannot_start_says_how_to_mend_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("-address={}", held.local_addr().unwrap());
+    let lease = format!("--lease=file:{}", folder.path().join("lease").display());
+    let state = format!("--state-dir={}", folder.path().join("state").display());
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let under_a_file = format!("--state-dir={}", file.join("state").display());
+    let serve = |more: &[&str]| {
+        let common =
+            ["serve", "--source=manifests:.", "-support-listener=", "--replication-listener=127.0.0.1:0"];
+        bellwether(&[&common[..], &[lease.as_str(), state.as_str(), "-address=127.0.0.1:0"], more].concat())
+    };
+    for (more, expected) in [
+        (&[address.as_str()][..], "the port is in use"),
+        (&[under_a_file.as_str()], "--state-dir"),
+        (
+            &["--replication-tls-cert=/nonexistent", "--replication-tls-key=k", "--replication-tls-ca=a"],
+            "/nonexistent",
+        ),
+        (&["--election-validity=3s"], "lengthen the lease or shorten the validity"),
+    ] {
+        let output = serve(more);
+        let error = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.starts_with("bellwether: ") && error.contains(expected), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+}
+
+#[test]
 fn version_and_help_go_to_standard_output() {
     let expected = format!("bellwether {}\n", env!("CARGO_PKG_VERSION"));
     for arguments in [&["version"][..], &["--version"], &["serve", "-version"]] {

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// Starts the demo with a temporary folder of its own, so that what it leaves can be seen.
 fn demo(temporary: &Path, arguments: &[&str]) -> Child {
@@ -18,8 +20,8 @@ fn demo(temporary: &Path, arguments: &[&str]) -> Child {
 
 /// The processes whose command line names `folder`: replicas, since their state is there.
 fn processes(folder: &Path) -> Vec<String> {
-    let needle = folder.to_str().unwrap().as_bytes();
-    let entries = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    let needle = folder.to_str().expect("a temporary path is UTF-8").as_bytes();
+    let entries = std::fs::read_dir("/proc").expect("Linux has it").filter_map(Result::ok);
     entries
         .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
         .filter(|line| line.windows(needle.len()).any(|window| window == needle))
@@ -28,7 +30,8 @@ fn processes(folder: &Path) -> Vec<String> {
 }
 
 fn files(folder: &Path) -> Vec<std::ffi::OsString> {
-    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    entries.map(|entry| entry.expect("it can be read").file_name()).collect()
 }
 
 fn nothing_is_left(folder: &Path) {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::compile::Settings;
+use crate::election::Timing;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]
@@ -17,8 +18,8 @@ pub struct ServeOptions {
     pub lease: LeaseOptions,
     /// How the API server is reached, by the source and by the lease.
     pub api: ApiOptions,
-    /// The durations of the election.
-    pub election: ElectionOptions,
+    /// `--election-*`: a preset, with single durations of it replaced.
+    pub election: Timing,
     /// How replicas reach each other.
     pub replication: ReplicationOptions,
     /// `--state-dir`: where the last known good table is kept.
@@ -106,19 +107,6 @@ pub struct ApiOptions {
     pub namespace: String,
 }
 
-/// The durations of the election. Whether they go together is checked where the election is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ElectionOptions {
-    /// How long a silent leader is waited for; whole seconds, since the Lease counts in them.
-    pub lease_duration: Duration,
-    /// How long a leader trusts a renewal, from the moment it was sent.
-    pub validity: Duration,
-    /// How often it renews.
-    pub renew_interval: Duration,
-    /// How long one attempt may take.
-    pub attempt_timeout: Duration,
-}
-
 /// How replicas reach each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicationOptions {
@@ -159,18 +147,6 @@ pub struct Note {
     pub warning: bool,
     /// One fragment.
     pub text: String,
-}
-
-impl Default for ElectionOptions {
-    /// The preset `default`: a dead leader is replaced within 3.3 s.
-    fn default() -> Self {
-        Self {
-            lease_duration: Duration::from_millis(3000),
-            validity: Duration::from_millis(2400),
-            renew_interval: Duration::from_millis(800),
-            attempt_timeout: Duration::from_millis(700),
-        }
-    }
 }
 
 impl Note {

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use super::values::Values;
 use super::{
-    ApiOptions, CompileOptions, ElectionOptions, Environment, FlagError, LeaseOptions, LogOptions, Note,
-    ReplicationOptions, ServeOptions, SourceOptions, TlsFiles, kind, settings,
+    ApiOptions, CompileOptions, Environment, FlagError, LeaseOptions, LogOptions, Note, ReplicationOptions,
+    ServeOptions, SourceOptions, TlsFiles, kind, settings,
 };
+use crate::election::{Timing, TimingError};
 
 /// The options of `serve`.
 pub(super) fn serve(
@@ -122,24 +123,18 @@ fn is_label(text: &str) -> bool {
         && text.bytes().last().is_some_and(inner)
 }
 
-fn election(values: &Values) -> Result<ElectionOptions, FlagError> {
-    let preset = match values.text("election-preset") {
-        "bench" => durations([2000, 1600, 500, 500]),
-        "standard" => durations([6000, 4800, 1600, 1500]),
-        "careful" => durations([15_000, 12_000, 4000, 3900]),
-        _ => ElectionOptions::default(),
-    };
-    Ok(ElectionOptions {
-        lease_duration: values.duration("election-lease-duration")?.unwrap_or(preset.lease_duration),
-        validity: values.duration("election-validity")?.unwrap_or(preset.validity),
-        renew_interval: values.duration("election-renew-interval")?.unwrap_or(preset.renew_interval),
-        attempt_timeout: values.duration("election-attempt-timeout")?.unwrap_or(preset.attempt_timeout),
-    })
-}
-
-fn durations(millis: [u64; 4]) -> ElectionOptions {
-    let [lease_duration, validity, renew_interval, attempt_timeout] = millis.map(Duration::from_millis);
-    ElectionOptions { lease_duration, validity, renew_interval, attempt_timeout }
+/// The preset, with the durations that were given in place of its own.
+fn election(values: &Values) -> Result<Timing, FlagError> {
+    let refuse = |error: TimingError| FlagError::Combination(format!("--election-*: {error}"));
+    let preset: Timing = values.text("election-preset").parse().map_err(refuse)?;
+    let or = |name, preset| Ok(values.duration(name)?.unwrap_or(preset));
+    Timing::new(
+        or("election-lease-duration", preset.lease())?,
+        or("election-validity", preset.valid())?,
+        or("election-renew-interval", preset.renew())?,
+        or("election-attempt-timeout", preset.attempt())?,
+    )
+    .map_err(refuse)
 }
 
 fn replication(

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::catalogue::{self, Treatment};
 use super::*;
 use crate::compile::{PathMode, TrafficAlgorithm};
+use crate::election::Timing;
 
 fn no_environment(name: &str) -> Option<String> {
     (name == "HOSTNAME").then(|| "host".to_owned())
@@ -111,7 +112,7 @@ fn our_own_defaults_suit_a_pod() {
     assert_eq!(options.replication.address, "10.0.0.7:9912");
     assert_eq!(options.replication.listener.port(), 9912);
     assert_eq!(options.state_dir, Path::new("/var/lib/bellwether/bellwether-1"));
-    assert_eq!(options.election, ElectionOptions::default());
+    assert_eq!(options.election, Timing::DEFAULT);
 }
 
 #[test]
@@ -125,7 +126,7 @@ fn the_line_of_the_readme_is_understood() {
         "-address=127.0.0.1:9090",
         "-support-listener=127.0.0.1:9911",
         "--election-preset=bench",
-        "--election-validity=1500ms",
+        "--election-validity=1650ms",
     ])
     .unwrap();
     assert_eq!(options.source, SourceOptions::Manifests("DIR".into()));
@@ -134,8 +135,8 @@ fn the_line_of_the_readme_is_understood() {
     assert_eq!(options.replication.peers.len(), 3);
     assert_eq!(options.replication.tls, None);
     assert_eq!(options.address, "127.0.0.1:9090".parse().unwrap());
-    assert_eq!(options.election.lease_duration, Duration::from_secs(2));
-    assert_eq!(options.election.validity, Duration::from_millis(1500));
+    assert_eq!(options.election.lease(), Duration::from_secs(2));
+    assert_eq!(options.election.valid(), Duration::from_millis(1650));
 }
 
 #[test]
@@ -222,6 +223,7 @@ fn what_cannot_be_right_is_refused_by_name_with_what_is_allowed() {
         ("--replication-tls-cert=a", &["go together"]),
         ("-enable-mtls", &["enable-mtls", "TLS"]),
         ("-route-server-filters=basicAuth(\"x\")", &["route-server-filters"]),
+        ("--election-validity=3s", &["--election-*", "lengthen the lease"]),
         ("-unknown-thing", &["unknown flag -unknown-thing"]),
     ] {
         let error = refusal(&[flag]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 
 use crate::election::store::{FileLease, FileLeaseError, KubernetesLease};
-use crate::election::{Config, Handle, Identity, Metrics, Timing, TimingError, start as start_on};
+use crate::election::{Config, Handle, Identity, Metrics, start as start_on};
 use crate::flags::{LeaseOptions, ServeOptions};
 use crate::source::kubernetes::{Access, AccessError, connect};
 use crate::time::Clock;
@@ -19,9 +19,6 @@ const LEAST_STALL: std::time::Duration = std::time::Duration::from_secs(10);
 /// Why there is no election.
 #[derive(Debug, thiserror::Error)]
 pub enum ElectionError {
-    /// The durations.
-    #[error(transparent)]
-    Timing(#[from] TimingError),
     /// The lease file.
     #[error("--lease: {0}")]
     File(#[from] FileLeaseError),
@@ -45,15 +42,12 @@ pub(super) async fn start(
     clock: Arc<dyn Clock>,
     registry: &mut Registry,
 ) -> Result<Handle, ElectionError> {
-    let wanted = &options.election;
-    let timing =
-        Timing::new(wanted.lease_duration, wanted.validity, wanted.renew_interval, wanted.attempt_timeout)?;
     let metrics = Arc::new(Metrics::register(registry));
     let config = |identity| Config {
         identity,
         address: options.replication.address.clone(),
         software: format!("bellwether {}", env!("CARGO_PKG_VERSION")),
-        timing,
+        timing: options.election,
         rank: ordinal(&options.id),
         stall: (3 * options.poll_interval).max(LEAST_STALL),
     };
