@@ -22,8 +22,16 @@ pub(super) fn process(
     }
     rewrite::edit(&mut routes, &settings.edit_routes, diagnostics);
     rewrite::clone(&mut routes, &settings.clone_routes, diagnostics);
-    routes.sort_by(|a, b| a.route.id.cmp(&b.route.id));
-    routes
+    sorted(routes)
+}
+
+/// Sorted by id. Routes are large: their order is found first, and each is moved once.
+fn sorted(routes: Vec<SourcedRoute>) -> Vec<SourcedRoute> {
+    let mut order: Vec<_> = routes.iter().map(|sourced| sourced.route.id.as_str()).zip(0_usize..).collect();
+    order.sort_unstable();
+    let order: Vec<_> = order.into_iter().map(|(_, index)| index).collect();
+    let mut routes: Vec<_> = routes.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|index| routes[index].take()).collect()
 }
 
 fn add_default_filters(routes: &mut [SourcedRoute], before: &[Filter], after: &[Filter]) {

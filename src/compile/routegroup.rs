@@ -84,17 +84,17 @@ fn halves(
     let (internal, external): (Vec<&str>, Vec<&str>) =
         checked.hosts.iter().map(String::as_str).partition(|host| hosts::is_internal(host, domains));
 
+    let half = |hosts, internal| Half::new(group, object, checked, context, hosts, internal);
+
     let mut routes = Vec::new();
     if !external.is_empty() || checked.hosts.is_empty() {
-        let half = Half { group, object, checked, context, hosts: external, internal: false };
-        match half.routes(diagnostics) {
+        match half(external, false).routes(diagnostics) {
             Some(half) => routes = half,
             None => return routes,
         }
     }
     if !internal.is_empty() {
-        let half = Half { group, object, checked, context, hosts: internal, internal: true };
-        routes.extend(half.routes(diagnostics).unwrap_or_default());
+        routes.extend(half(internal, true).routes(diagnostics).unwrap_or_default());
     }
     routes
 }

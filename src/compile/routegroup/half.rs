@@ -3,8 +3,9 @@
 use crate::eskip::{Backend, Predicate, Route};
 use crate::object::{BackendReference, RouteGroup};
 
+use super::super::hosts::host_regexp;
 use super::super::traffic::{self, Share};
-use super::super::{Context, Diagnostics, ObjectRef, annotations, hosts, redirect};
+use super::super::{Context, Diagnostics, ObjectRef, annotations, redirect};
 use super::backend::{self, BackendKind};
 use super::check::{Checked, CheckedRoute};
 use super::{ids, redirects, twins};
@@ -17,6 +18,8 @@ pub(super) struct Half<'a, 'c> {
     pub(super) context: &'a Context<'c>,
     /// The hosts of this half; none for every host.
     pub(super) hosts: Vec<&'a str>,
+    /// Matches them; none for every host.
+    pub(super) host: Option<Predicate>,
     /// Whether they are internal ones.
     pub(super) internal: bool,
 }
@@ -31,7 +34,19 @@ struct Made {
     host_only: bool,
 }
 
-impl Half<'_, '_> {
+impl<'a, 'c> Half<'a, 'c> {
+    pub(super) fn new(
+        group: &'a RouteGroup,
+        object: &'a ObjectRef,
+        checked: &'a Checked<'a>,
+        context: &'a Context<'c>,
+        hosts: Vec<&'a str>,
+        internal: bool,
+    ) -> Self {
+        let host = (!hosts.is_empty()).then(|| Predicate::new("Host", [host_regexp(&hosts).into()]));
+        Self { group, object, checked, context, hosts, host, internal }
+    }
+
     /// The routes, catch-all routes at their end. None where there are no explicit routes and a backend cannot be
     /// reached: then all of the group is left out.
     pub(super) fn routes(&self, diagnostics: &mut Diagnostics) -> Option<Vec<Route>> {
@@ -58,8 +73,7 @@ impl Half<'_, '_> {
         let references = self.checked.default_backends;
         for (index, (reference, share)) in references.iter().zip(self.shares(references)).enumerate() {
             let id = ids::route(&self.group.metadata, "all", 0, index, self.internal);
-            let route =
-                Route { id, predicates: self.host_predicate().into_iter().collect(), ..Route::default() };
+            let route = Route { id, predicates: self.host.iter().cloned().collect(), ..Route::default() };
             match self.finished(route, reference, &share, diagnostics) {
                 Ok(route) => self.add(route, made),
                 Err(problem) => {
@@ -126,7 +140,7 @@ impl Half<'_, '_> {
         if !spec.path_regexp.is_empty() {
             add("PathRegexp", &spec.path_regexp);
         }
-        predicates.extend(self.host_predicate());
+        predicates.extend(self.host.clone());
         predicates.extend(method.map(|method| Predicate::new("Method", [upper(method).into()])));
         predicates.extend_from_slice(&entry.predicates);
         predicates
@@ -178,15 +192,10 @@ impl Half<'_, '_> {
     fn catch_all(&self, host: &str) -> Route {
         Route {
             id: ids::catch_all(host, self.internal),
-            predicates: vec![Predicate::new("Host", [hosts::host_regexp(&[host]).into()])],
+            predicates: vec![Predicate::new("Host", [host_regexp(&[host]).into()])],
             backend: Backend::Shunt,
             ..Route::default()
         }
-    }
-
-    fn host_predicate(&self) -> Option<Predicate> {
-        let regexp = hosts::host_regexp(&self.hosts);
-        (!regexp.is_empty()).then(|| Predicate::new("Host", [regexp.into()]))
     }
 
     fn shares(&self, references: &[BackendReference]) -> Vec<Share> {
