@@ -1,7 +1,7 @@
 //! The log: text or JSON lines on standard error.
 
 use tracing::Level;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -23,7 +23,12 @@ pub fn start(options: &LogOptions) {
 /// debug they would bury ours.
 fn targets(level: Level) -> Targets {
     let libraries = if level == Level::TRACE { level } else { level.min(Level::WARN) };
-    Targets::new().with_default(libraries).with_target(env!("CARGO_CRATE_NAME"), level)
+    // Each of these errors comes back to us, and is said in our words as often as it should be.
+    let client = if level == Level::TRACE { LevelFilter::TRACE } else { LevelFilter::OFF };
+    Targets::new()
+        .with_default(libraries)
+        .with_target("kube_client", client)
+        .with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 #[cfg(test)]
@@ -37,6 +42,7 @@ mod tests {
         assert!(!debug.would_enable("h2::proto", &Level::INFO));
         assert!(debug.would_enable("h2::proto", &Level::WARN));
         assert!(!targets(Level::ERROR).would_enable("h2::proto", &Level::WARN));
+        assert!(!debug.would_enable("kube_client::client", &Level::ERROR), "an unreachable API is said once");
         assert!(targets(Level::TRACE).would_enable("h2::proto", &Level::TRACE));
     }
 }

@@ -8,8 +8,18 @@ use std::path::Path;
 
 /// Two versions of these do not work together: their types do not meet.
 const ONE_VERSION: [&str; 12] = [
-    "axum", "h2", "http", "hyper", "k8s-openapi", "kube-client", "prost", "prometheus-client", "rustls", "sha2",
-    "tokio", "tonic",
+    "axum",
+    "h2",
+    "http",
+    "hyper",
+    "k8s-openapi",
+    "kube-client",
+    "prost",
+    "prometheus-client",
+    "rustls",
+    "sha2",
+    "tokio",
+    "tonic",
 ];
 
 /// None of these: a second TLS provider makes rustls panic at run time; the others double what is there.
