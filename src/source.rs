@@ -75,8 +75,8 @@ pub struct SourceConfig {
 pub enum Upstream {
     /// A Kubernetes API.
     Kubernetes(KubernetesConfig),
-    /// A file or a folder of manifests.
-    Manifests(PathBuf),
+    /// A file or a folder of manifests, and the only namespace to read; empty for all.
+    Manifests(PathBuf, String),
 }
 
 /// A source of either kind.
@@ -91,7 +91,9 @@ impl SourceConfig {
     /// What the command line asks for; `in_pod` where Kubernetes runs this process.
     pub fn of(options: &ServeOptions, in_pod: bool) -> Self {
         let upstream = match &options.source {
-            SourceOptions::Manifests(path) => Upstream::Manifests(path.clone()),
+            SourceOptions::Manifests(path) => {
+                Upstream::Manifests(path.clone(), options.api.namespace.clone())
+            }
             SourceOptions::Kubernetes => Upstream::Kubernetes(KubernetesConfig {
                 access: Access::of(&options.api, in_pod),
                 namespace: Some(options.api.namespace.clone()).filter(|namespace| !namespace.is_empty()),
@@ -112,7 +114,9 @@ impl Source {
     pub async fn open(config: SourceConfig) -> Result<Self, AccessError> {
         let SourceConfig { upstream, default_filters } = config;
         Ok(match upstream {
-            Upstream::Manifests(path) => Self::Manifests(Box::new(Manifests::new(path, default_filters))),
+            Upstream::Manifests(path, namespace) => {
+                Self::Manifests(Box::new(Manifests::new(path, default_filters).only(namespace)))
+            }
             Upstream::Kubernetes(config) => Self::Kubernetes(Box::new(
                 Kubernetes::new(config, default_filters, Arc::new(BootClock)).await?,
             )),

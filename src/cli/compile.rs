@@ -16,11 +16,9 @@ use crate::telemetry;
 pub(super) fn run(options: &CompileOptions) -> Result<(), CliError> {
     telemetry::start(&options.log);
     options.notes.iter().for_each(Note::log);
-    let mut source = Manifests::new(options.manifests.clone(), options.default_filters_dir.clone());
+    let mut source = Manifests::new(options.manifests.clone(), options.default_filters_dir.clone())
+        .only(options.namespace.clone());
     let mut reading = block_on(source.read())?.map_err(|error| CliError::Failed(error.to_string()))?;
-    if !options.namespace.is_empty() {
-        reading.objects.retain_namespace(&options.namespace);
-    }
     let mut compiled = compile::compile(&reading.objects, &options.compile);
     reading.diagnostics.append(&mut compiled.diagnostics);
     compiled.diagnostics = reading.diagnostics;

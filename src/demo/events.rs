@@ -54,6 +54,7 @@ impl Watch {
         let mut events = Vec::new();
         events.extend(self.leads(now, replicas));
         events.extend(self.newest(now, replicas));
+        events.extend(self.wrong(replicas));
         events.extend(self.everywhere(now, replicas));
         events
     }
@@ -72,28 +73,31 @@ impl Watch {
         (vacant || before != Some(replica)).then_some(Event::Leads { replica, after })
     }
 
-    fn newest(&mut self, now: Duration, replicas: &[Option<Status>]) -> Vec<Event> {
-        let newest = replicas.iter().flatten().max_by_key(|status| status.version());
-        let Some((status, version)) = newest.and_then(|status| Some((status, status.version()?))) else {
-            return Vec::new();
-        };
+    fn newest(&mut self, now: Duration, replicas: &[Option<Status>]) -> Option<Event> {
+        let status = replicas.iter().flatten().max_by_key(|status| status.version())?;
+        let version = status.version()?;
         if self.newest.is_some_and(|(known, _)| known >= version) {
-            return Vec::new();
+            return None;
         }
         self.newest = Some((version, now));
         self.everywhere = false;
         let digest = status.digest.clone().unwrap_or_default();
-        let mut events = vec![if self.digest == digest {
-            Event::Announced { version, digest }
-        } else {
-            self.digest.clone_from(&digest);
-            let (routes, quarantined) = (status.routes, status.quarantined.count);
-            Event::Published { version, digest, routes, quarantined }
-        }];
+        if self.digest == digest {
+            return Some(Event::Announced { version, digest });
+        }
+        self.digest.clone_from(&digest);
+        let (routes, quarantined) = (status.routes, status.quarantined.count);
+        Some(Event::Published { version, digest, routes, quarantined })
+    }
+
+    /// What the leader finds wrong now and did not before, whether or not the table changed with it.
+    fn wrong(&mut self, replicas: &[Option<Status>]) -> Vec<Event> {
+        let Some(status) = self.leader.and_then(|leader| replicas.get(leader)?.as_ref()) else {
+            return Vec::new();
+        };
         let known = std::mem::replace(&mut self.findings, status.diagnostics.clone());
         let new = self.findings.items.iter().filter(|finding| !known.items.contains(finding));
-        events.extend(new.map(|finding| Event::Wrong(finding.reason.clone())));
-        events
+        new.map(|finding| Event::Wrong(finding.reason.clone())).collect()
     }
 
     fn everywhere(&mut self, now: Duration, replicas: &[Option<Status>]) -> Option<Event> {
@@ -216,15 +220,18 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_manifest_is_told_once() {
         let mut watch = Watch::default();
-        let with = |sequence: u64| {
+        let with = |sequence: u64, reason: &str| {
             let mut status = at("leader", 1, sequence, "a").unwrap();
             status.quarantined = Count { count: 2 };
-            status.diagnostics.items = vec![Finding { reason: "shop.yaml:3: odd".to_owned() }];
+            status.diagnostics.items = vec![Finding { reason: reason.to_owned() }];
             vec![Some(status)]
         };
-        let first = lines(&mut watch, 0, &with(1));
+        let first = lines(&mut watch, 0, &with(1, "shop.yaml:3: odd"));
         assert_eq!(first[1], "table 1.1 published: 9 routes, digest a, 2 quarantined");
         assert_eq!(first[2], "wrong in the manifests: shop.yaml:3: odd");
-        assert_eq!(lines(&mut watch, 100, &with(2)).len(), 1);
+        assert_eq!(lines(&mut watch, 100, &with(2, "shop.yaml:3: odd")).len(), 1);
+        // Also where the table stays as it is.
+        let other = lines(&mut watch, 200, &with(2, "blog.yaml:1: odd"));
+        assert_eq!(other, ["wrong in the manifests: blog.yaml:1: odd"]);
     }
 }

@@ -32,6 +32,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Manifests {
     path: PathBuf,
     default_filters: Option<PathBuf>,
+    /// The only namespace that is read; empty for all.
+    namespace: String,
     /// What the last reading left; away while one is under way.
     reader: Option<Reader>,
     /// A reading that outlived its deadline: the next poll waits for it before it starts another.
@@ -95,7 +97,13 @@ pub fn read(path: &Path) -> Result<Reading, ManifestError> {
 impl Manifests {
     /// The manifests at `path`, with the folder of default filters, if there is one.
     pub fn new(path: PathBuf, default_filters: Option<PathBuf>) -> Self {
-        Self { path, default_filters, reader: None, under_way: None }
+        Self { path, default_filters, namespace: String::new(), reader: None, under_way: None }
+    }
+
+    /// Reads only `namespace`, as an API server does that is asked for one; empty for all.
+    pub fn only(mut self, namespace: String) -> Self {
+        self.namespace = namespace;
+        self
     }
 
     fn error(&self, code: &str, cause: String) -> SourceError {
@@ -117,7 +125,11 @@ impl ObjectSource for Manifests {
         self.under_way = None;
         let (reading, reader) = done.map_err(|error| self.error("panic", error.to_string()))?;
         self.reader = Some(reader);
-        reading.map_err(|error| self.error(error.code(), error.to_string()))
+        let mut reading = reading.map_err(|error| self.error(error.code(), error.to_string()))?;
+        if !self.namespace.is_empty() {
+            reading.objects.retain_namespace(&self.namespace);
+        }
+        Ok(reading)
     }
 }
 
