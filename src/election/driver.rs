@@ -11,6 +11,7 @@ mod tests;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -78,6 +79,7 @@ struct Wiring {
     wishes: watch::Sender<Wishes>,
     role: watch::Receiver<Role>,
     released: watch::Receiver<Option<bool>>,
+    moved: Arc<AtomicU64>,
     identity: Identity,
     budget: Duration,
 }
@@ -92,6 +94,7 @@ struct Driver<S> {
     wishes: watch::Receiver<Wishes>,
     role: watch::Sender<Role>,
     released: watch::Sender<Option<bool>>,
+    moved: Arc<AtomicU64>,
     done: Wishes,
     flight: Option<(Moment, Request, Answer)>,
 }
@@ -104,7 +107,9 @@ impl<S: LeaseStore> Driver<S> {
         let (wishes, wished) = watch::channel(Wishes::default());
         let (role_sender, role) = watch::channel(Role::Follower(None));
         let (released_sender, released) = watch::channel(None);
+        let moved = Arc::new(AtomicU64::new(clock.now().as_nanos()));
         let driver = Self {
+            moved: Arc::clone(&moved),
             core: Core::new(settings, clock.now()),
             log: Log::new(store.name()),
             store: Arc::new(store),
@@ -118,7 +123,7 @@ impl<S: LeaseStore> Driver<S> {
             flight: None,
         };
         let budget = timing.attempt() + Duration::from_millis(100);
-        (driver, Wiring { wishes, role, released, identity, budget })
+        (driver, Wiring { wishes, role, released, moved, identity, budget })
     }
 
     async fn run(mut self) {
@@ -129,6 +134,7 @@ impl<S: LeaseStore> Driver<S> {
         self.handle(Input::Tick);
         loop {
             let now = self.clock.now();
+            self.moved.store(now.as_nanos(), Ordering::Relaxed);
             let nap = self.core.wake_at(now).since(now).min(NAP);
             tokio::select! {
                 // The timer first: a term that is over ends before anything else is looked at.

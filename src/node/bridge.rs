@@ -42,7 +42,7 @@ pub(super) async fn run(
                     return;
                 }
                 runtime.beat(hub.now());
-                elects.beat(hub.now());
+                elects.beat(election.moved_at());
             }
         }
     }

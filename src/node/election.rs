@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use crate::election::store::{FileLease, FileLeaseError, KubernetesLease};
 use crate::election::{Config, Handle, Identity, Metrics, start as start_on};
 use crate::flags::{LeaseOptions, ServeOptions};
-use crate::source::kubernetes::{Access, AccessError, connect};
+use crate::source::kubernetes::{Access, AccessError};
 use crate::time::Clock;
 
 /// Where the kubelet writes the namespace of a pod's service account.
@@ -62,12 +62,12 @@ pub(super) async fn start(
             )?)
         }
         LeaseOptions::Kubernetes { namespace, name } => {
-            let client = connect(&Access::of(&options.api, in_pod)).await?;
+            let access = Access::of(&options.api, in_pod);
             let namespace = match namespace {
                 Some(namespace) => namespace.clone(),
                 None => std::fs::read_to_string(NAMESPACE).map_err(|_| ElectionError::Namespace)?,
             };
-            let store = KubernetesLease::new(client, namespace.trim(), name);
+            let store = KubernetesLease::open(access, namespace.trim(), name).await?;
             let uid = std::env::var("POD_UID").unwrap_or_default();
             let identity = Identity::of_pod(&options.id, &uid).map_err(ElectionError::Random)?;
             Ok(start_on(store, config(identity), clock, metrics)?)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -105,6 +106,11 @@ impl Handle {
     /// How long [`Handle::release`] takes at most.
     pub const fn release_budget(&self) -> Duration {
         self.wiring.budget
+    }
+
+    /// When the election's thread last went round. It does at least each 200 ms: where this stands still, it hangs.
+    pub fn moved_at(&self) -> Moment {
+        Moment::from_nanos(self.wiring.moved.load(Ordering::Relaxed))
     }
 
     /// Whether the election's thread still runs.

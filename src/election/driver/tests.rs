@@ -73,6 +73,7 @@ async fn one_leads_and_the_other_follows_it() {
         first.alive();
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(term.check(clock.now()), Ok(()));
+        assert!(clock.now().since(first.moved_at()) <= NAP);
     }
     assert_eq!(leads(&first).await.epoch(), term.epoch(), "twenty quiet seconds change nothing");
 }

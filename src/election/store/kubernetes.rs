@@ -1,21 +1,25 @@
 //! The Lease in Kubernetes: PUT with resourceVersion and UID, never a patch (design D2).
 //!
-//! In: how to reach the API server. Out: a [`LeaseStore`] on a client of its own: kube's own retries obey
-//! `Retry-After` for up to a thousand seconds inside one call, and a renewal has none to lose. What can go wrong: what
-//! the API server says, as [`StoreError`].
+//! In: how to reach the API server. Out: a [`LeaseStore`] on a client of its own, without retries: kube's obey
+//! `Retry-After` for up to a thousand seconds inside one call, and a renewal has none to lose. Each call has its
+//! deadline where it is made. What can go wrong: what the API server says, as [`StoreError`].
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use futures::StreamExt;
 use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
 use kube::api::{PostParams, WatchEvent, WatchParams};
-use kube::{Api, Client};
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 use super::{Change, LeaseStore, StoreError};
 use crate::election::lease;
 use crate::election::record::{Key, Record, Stored};
+use crate::source::kubernetes::{Access, AccessError, connect};
 
 /// How long the API server keeps one watch open.
 const WATCH: u32 = 10;
@@ -31,7 +35,9 @@ const MEMORY: usize = 8;
 
 /// The Lease `name` in a namespace.
 pub struct KubernetesLease {
-    api: Api<Lease>,
+    access: Access,
+    /// Made where it is first used: its tasks then run on the election's thread, not among those that compile.
+    api: OnceCell<Api<Lease>>,
     namespace: String,
     name: String,
     /// The objects as they were read: a PUT replaces all of an object, and others keep things there too.
@@ -39,11 +45,21 @@ pub struct KubernetesLease {
 }
 
 impl KubernetesLease {
-    /// The Lease `namespace`/`name`, asked for by `client`: one of its own, without retries. Each call has its deadline
-    /// where it is made.
-    pub fn new(client: Client, namespace: &str, name: &str) -> Self {
-        let api = Api::namespaced(client, namespace);
-        Self { api, namespace: namespace.to_owned(), name: name.to_owned(), known: Mutex::default() }
+    /// The Lease `namespace`/`name`. The API is not asked yet.
+    ///
+    /// # Errors
+    ///
+    /// Where the configuration cannot be right.
+    pub async fn open(access: Access, namespace: &str, name: &str) -> Result<Self, AccessError> {
+        connect(&access).await?;
+        let (namespace, name) = (namespace.to_owned(), name.to_owned());
+        Ok(Self { access, api: OnceCell::new(), namespace, name, known: Mutex::default() })
+    }
+
+    async fn api(&self) -> Result<&Api<Lease>, StoreError> {
+        let make = async || Ok(Api::namespaced(connect(&self.access).await?, &self.namespace));
+        let made: Result<_, AccessError> = self.api.get_or_try_init(make).await;
+        made.map_err(|error| StoreError::Other(error.to_string()))
     }
 
     fn read(&self, object: Lease) -> Result<Stored, StoreError> {
@@ -61,19 +77,19 @@ impl KubernetesLease {
         self.known.lock().iter().find(|(known, _)| known == key).map(|(_, object)| object.clone())
     }
 
-    async fn watch_once(&self, changes: &mpsc::Sender<Change>) -> Result<(), kube::Error> {
+    async fn watch_once(&self, changes: &mpsc::Sender<Change>) -> Result<(), StoreError> {
         let filter = WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(WATCH);
         // No version: the newest state first, then what changes it.
-        let events = self.api.watch(&filter, "").await?;
+        let events = self.api().await?.watch(&filter, "").await.map_err(failed)?;
         let mut events = std::pin::pin!(events);
         while let Some(event) = events.next().await {
-            let change = match event? {
+            let change = match event.map_err(failed)? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => {
                     self.read(object).map_or(Change::Look, |now| Change::Written(Box::new(now)))
                 }
                 WatchEvent::Deleted(_) => Change::Look,
                 WatchEvent::Bookmark(_) => continue,
-                WatchEvent::Error(status) => return Err(kube::Error::Api(status)),
+                WatchEvent::Error(status) => return Err(failed(kube::Error::Api(status))),
             };
             if changes.send(change).await.is_err() {
                 std::future::pending::<()>().await;
@@ -86,7 +102,7 @@ impl KubernetesLease {
 impl LeaseStore for KubernetesLease {
     async fn get(&self) -> Result<Stored, StoreError> {
         // kube sends no resourceVersion: a quorum read, not the watch cache's memory.
-        let object = self.api.get(&self.name).await.map_err(failed)?;
+        let object = self.api().await?.get(&self.name).await.map_err(failed)?;
         self.read(object)
     }
 
@@ -94,7 +110,7 @@ impl LeaseStore for KubernetesLease {
         let mut object = Lease::default();
         object.metadata.name = Some(self.name.clone());
         lease::write(record, &mut object);
-        let made = self.api.create(&PostParams::default(), &object).await.map_err(failed)?;
+        let made = self.api().await?.create(&PostParams::default(), &object).await.map_err(failed)?;
         Ok(self.read(made)?.key)
     }
 
@@ -105,7 +121,8 @@ impl LeaseStore for KubernetesLease {
         object.metadata.uid = Some(key.uid.clone());
         object.metadata.resource_version = Some(key.version.to_string());
         lease::write(record, &mut object);
-        let put = self.api.replace(&self.name, &PostParams::default(), &object).await.map_err(failed)?;
+        let put =
+            self.api().await?.replace(&self.name, &PostParams::default(), &object).await.map_err(failed)?;
         Ok(self.read(put)?.key)
     }
 
