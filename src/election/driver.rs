@@ -96,6 +96,8 @@ struct Driver<S> {
     released: watch::Sender<Option<bool>>,
     moved: Arc<AtomicU64>,
     done: Wishes,
+    /// When the term that our writes carry was acquired, for people.
+    acquired_micros: i64,
     flight: Option<(Moment, Request, Answer)>,
 }
 
@@ -120,6 +122,7 @@ impl<S: LeaseStore> Driver<S> {
             role: role_sender,
             released: released_sender,
             done: Wishes::default(),
+            acquired_micros: 0,
             flight: None,
         };
         let budget = timing.attempt() + Duration::from_millis(100);
@@ -180,10 +183,22 @@ impl<S: LeaseStore> Driver<S> {
     }
 
     fn send(&mut self, now: Moment, request: Request, timeout: Duration) {
-        let answer = ask(Arc::clone(&self.store), self.me.clone(), request.clone());
+        let stamped = self.stamped(request.clone());
+        let answer = ask(Arc::clone(&self.store), self.me.clone(), stamped);
         let bounded =
             async move { tokio::time::timeout(timeout, answer).await.unwrap_or(Err(StoreError::Timeout)) };
         self.flight = Some((now, request, Box::pin(bounded)));
+    }
+
+    /// The request with the times that people read on the Lease; the core knows no wall clock.
+    fn stamped(&mut self, request: Request) -> Request {
+        let Request::Replace { key, record, purpose } = request else { return request };
+        let renewed_micros = jiff::Timestamp::now().as_microsecond();
+        if matches!(purpose, Purpose::Acquire | Purpose::Raise) {
+            self.acquired_micros = renewed_micros;
+        }
+        let record = Record { acquired_micros: self.acquired_micros, renewed_micros, ..record };
+        Request::Replace { key, record, purpose }
     }
 
     /// Passes on what was wished since the last time; `true` where the end was.
@@ -222,7 +237,6 @@ async fn answer_of(flight: &mut Option<(Moment, Request, Answer)>) -> Result<Rep
 }
 
 async fn ask<S: LeaseStore>(store: Arc<S>, me: Identity, request: Request) -> Result<Reply, StoreError> {
-    let stamp = jiff::Timestamp::now().as_microsecond();
     match request {
         Request::Get => {
             let stored = store.get().await?;
@@ -231,11 +245,6 @@ async fn ask<S: LeaseStore>(store: Arc<S>, me: Identity, request: Request) -> Re
             Ok(Reply::Read { stored, gone })
         }
         Request::Create(record) => Ok(Reply::Written(store.create(&record).await?)),
-        Request::Replace { key, record, purpose } => {
-            let taken = matches!(purpose, Purpose::Acquire | Purpose::Raise);
-            let acquired_micros = if taken { stamp } else { record.acquired_micros };
-            let record = Record { acquired_micros, renewed_micros: stamp, ..record };
-            Ok(Reply::Written(store.replace(&key, &record).await?))
-        }
+        Request::Replace { key, record, .. } => Ok(Reply::Written(store.replace(&key, &record).await?)),
     }
 }

@@ -79,6 +79,19 @@ async fn one_leads_and_the_other_follows_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_lease_tells_people_when_it_was_taken_and_renewed() {
+    let (store, clock) = (MemoryLease::default(), clock());
+    let first = spawn(&store, "r0", &clock);
+    leads(&first).await;
+    let taken = store.with(|lease| lease.get()).unwrap().record;
+    assert!(taken.acquired_micros > 0 && taken.renewed_micros == taken.acquired_micros);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let renewed = store.with(|lease| lease.get()).unwrap().record;
+    assert_eq!(renewed.acquired_micros, taken.acquired_micros);
+    assert!(renewed.beat > 0 && renewed.renewed_micros > taken.renewed_micros);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hung_store_ends_the_term_on_time_and_the_next_leader_comes_within_its_lease() {
     let (store, clock) = (MemoryLease::default(), clock());
     let wire = store.other_wire();

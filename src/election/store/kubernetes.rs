@@ -110,7 +110,7 @@ impl LeaseStore for KubernetesLease {
         let mut object = Lease::default();
         object.metadata.name = Some(self.name.clone());
         lease::write(record, &mut object);
-        let made = self.api().await?.create(&PostParams::default(), &object).await.map_err(failed)?;
+        let made = self.api().await?.create(&ours(), &object).await.map_err(failed)?;
         Ok(self.read(made)?.key)
     }
 
@@ -121,8 +121,7 @@ impl LeaseStore for KubernetesLease {
         object.metadata.uid = Some(key.uid.clone());
         object.metadata.resource_version = Some(key.version.to_string());
         lease::write(record, &mut object);
-        let put =
-            self.api().await?.replace(&self.name, &PostParams::default(), &object).await.map_err(failed)?;
+        let put = self.api().await?.replace(&self.name, &ours(), &object).await.map_err(failed)?;
         Ok(self.read(put)?.key)
     }
 
@@ -143,6 +142,11 @@ impl LeaseStore for KubernetesLease {
     fn name(&self) -> String {
         format!("lease {}/{}", self.namespace, self.name)
     }
+}
+
+/// Writes that `kubectl` can tell from others'.
+fn ours() -> PostParams {
+    PostParams { field_manager: Some("bellwether".to_owned()), ..PostParams::default() }
 }
 
 /// What an error of kube's means for a Lease.
