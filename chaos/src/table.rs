@@ -15,6 +15,7 @@ pub fn render(rows: &[Vec<String>]) -> String {
                 _ => text.push_str(&format!("  {cell:>width$}")),
             }
         }
+        text.truncate(text.trim_end().len());
         text.push('\n');
     }
     text

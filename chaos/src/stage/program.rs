@@ -33,6 +33,14 @@ pub async fn bellwether(given: Option<PathBuf>) -> Result<PathBuf> {
         if !cfg!(debug_assertions) {
             build.arg("--release");
         }
+        // What Cargo says about the harness's own package would make build scripts run again, now and next time.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_")
+                || name.to_string_lossy().starts_with("CARGO_MANIFEST_")
+            {
+                build.env_remove(name);
+            }
+        }
         build.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).kill_on_drop(true);
         let status = build.status().await.context("run cargo")?;
         ensure!(status.success(), "cargo could not build bellwether ({status})");

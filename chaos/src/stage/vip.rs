@@ -14,9 +14,11 @@ use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
+use crate::stage::until;
 
 /// How many connections it can say the replica of.
 const REMEMBERED: usize = 4096;
@@ -44,6 +46,7 @@ pub struct Probe {
 /// A running proxy; ends when it is dropped.
 pub struct Vip {
     address: SocketAddr,
+    probe: Probe,
     shared: Arc<Shared>,
     _tasks: JoinSet<()>,
 }
@@ -88,7 +91,7 @@ impl Vip {
             tasks.spawn(follow(Arc::clone(&shared), index, probe));
         }
         tasks.spawn(accept(Arc::clone(&shared), listener));
-        Ok(Self { address, shared, _tasks: tasks })
+        Ok(Self { address, probe, shared, _tasks: tasks })
     }
 
     /// Where it listens.
@@ -99,6 +102,24 @@ impl Vip {
     /// A way to ask which replica took a connection, by the client's address.
     pub fn ledger(&self) -> Ledger {
         Ledger(Arc::clone(&self.shared))
+    }
+
+    /// Waits until all replicas are in the rotation, and stay there for some probes: a replica that was killed a
+    /// moment ago still stands in it.
+    ///
+    /// # Errors
+    ///
+    /// Where that does not come within `deadline`.
+    pub async fn steady(&self, deadline: Duration) -> Result<()> {
+        let enough = self.probe.period * 5 + self.probe.lag * 2;
+        let mut since = Instant::now();
+        until("all replicas in the rotation", deadline, self.probe.period / 10, async || {
+            if self.rotation().len() < self.shared.members.len() {
+                since = Instant::now();
+            }
+            (since.elapsed() >= enough).then_some(())
+        })
+        .await
     }
 
     /// The names of the replicas in the rotation.
@@ -190,6 +211,21 @@ mod tests {
 
     fn target(name: &str, backend: &Backend) -> Target {
         Target { name: name.to_owned(), serve: backend.address(), ready: (backend.address(), "/") }
+    }
+
+    #[tokio::test]
+    async fn it_is_not_steady_while_one_is_missing() {
+        let one = Backend::start().await.unwrap();
+        let probe = Probe { period: Duration::from_millis(10), lag: Duration::ZERO };
+        let gone = Target {
+            name: "gone".to_owned(),
+            serve: one.address(),
+            ready: (([127, 0, 0, 1], 1).into(), "/"),
+        };
+        let alone = Vip::start(vec![target("one", &one)], probe, History::default()).await.unwrap();
+        alone.steady(Duration::from_secs(10)).await.unwrap();
+        let both = Vip::start(vec![target("one", &one), gone], probe, History::default()).await.unwrap();
+        assert!(both.steady(Duration::from_millis(200)).await.is_err());
     }
 
     async fn rotation_of(vip: &Vip, count: usize) {

@@ -99,6 +99,7 @@ async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
         ensure!(digest == before, "{} serves {digest} from disk, not {before}", status.replica);
     }
     say(&set.history, "all serve the same table from disk");
+    set.vip.steady(START).await?;
     Skipper::start("skipper-late", folder, &set.routes, Duration::from_millis(100), "marker.test").await?;
     say(&set.history, "a Skipper that starts now gets its routes");
     // Long enough for the clients to meet them, and for a Lease to be missed.

@@ -38,15 +38,15 @@ pub struct Set {
     pub observers: Observers,
     /// The proxy of the traffic.
     pub skipper: Skipper,
-    /// Keeps the Service's address alive.
-    _vip: Vip,
+    /// The Service's address.
+    pub vip: Vip,
     /// The replicas.
     pub fleet: Fleet,
     /// The API.
     pub cluster: Cluster,
     /// Where requests end.
     pub backend: Backend,
-    /// The table, at the Service's address.
+    /// The URL of the table, at the Service's address.
     pub routes: String,
     /// What was seen.
     pub history: History,
@@ -80,13 +80,14 @@ impl Set {
         fleet.ready(Duration::from_secs(30)).await?;
         say(&history, "all replicas are ready");
         let vip = Vip::start(fleet.targets(), Probe::default(), history.clone()).await?;
+        vip.steady(Duration::from_secs(10)).await?;
         let routes = format!("http://{}/routes", vip.address());
         let skipper = Skipper::start("skipper", folder, &routes, POLL, "marker.test").await?;
         say(&history, "Skipper has routes");
 
         let observers = observers(&skipper, &vip, &history);
         let least_routes = INGRESSES + ROUTE_GROUPS + 2;
-        Ok(Self { observers, skipper, _vip: vip, fleet, cluster, backend, routes, history, least_routes })
+        Ok(Self { observers, skipper, vip, fleet, cluster, backend, routes, history, least_routes })
     }
 }
 
