@@ -16,6 +16,7 @@ pub mod history;
 pub mod http;
 pub mod numbers;
 pub mod observe;
+pub mod parity;
 pub mod peers;
 pub mod ports;
 pub mod process;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chaos::numbers::NumbersArgs;
+use chaos::parity::ParityArgs;
 use chaos::scenario::e2e::E2eArgs;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +23,8 @@ enum Command {
     E2e(E2eArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
+    /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
+    Http(ParityArgs),
 }
 
 #[tokio::main]
@@ -47,6 +50,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
+        Command::Http(args) => args.run().await,
     }
 }
 

@@ -1,0 +1,128 @@
+//! The two that are compared, and what both of them serve.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::future::try_join;
+use tokio::process::Command;
+
+use super::answer::Answer;
+use super::api::Api;
+use super::requests::{Request, Subject};
+use crate::http::{Call, Reply};
+use crate::peers;
+use crate::ports;
+use crate::process::Process;
+use crate::stage::program::bellwether;
+use crate::stage::{Folder, until};
+
+/// How long either may take to serve, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often the table is changed until both see the change within one second of the clock.
+const ATTEMPTS: usize = 20;
+
+/// One routesrv and one Bellwether on one API server.
+pub(super) struct Pair {
+    api: Api,
+    peer: Side,
+    ours: Side,
+}
+
+struct Side {
+    process: Process,
+    serve: SocketAddr,
+}
+
+impl Pair {
+    /// Starts both. The API server is down, so neither has a table yet.
+    pub(super) async fn start(binary: Option<PathBuf>, folder: &Folder) -> Result<Self> {
+        let peer = peers::ROUTESRV.binary()?;
+        let ours = bellwether(binary).await?;
+        let api = Api::start().await?;
+        let logs = folder.sub("logs")?;
+        let side = |name: &str, binary: PathBuf, more: Vec<String>| {
+            let serve = ports::free()?;
+            let mut command = Command::new(binary);
+            command.args(more).args([
+                format!("-kubernetes-url={}", api.url()),
+                format!("-address={serve}"),
+                format!("-support-listener={}", ports::free()?),
+                "-enable-kubernetes-endpointslices".to_owned(),
+                "-source-poll-timeout=100".to_owned(),
+            ]);
+            anyhow::Ok(Side { process: Process::spawn(name, command, &logs)?, serve })
+        };
+        let own = vec![
+            "serve".to_owned(),
+            "--id=ours".to_owned(),
+            format!("--state-dir={}", folder.sub("state")?.display()),
+            format!("--lease=file:{}", folder.path().join("lease").display()),
+            format!("--replication-listener={}", ports::free()?),
+        ];
+        let mut pair = Self {
+            peer: side("routesrv", peer, vec!["-kubernetes".to_owned()])?,
+            ours: side("bellwether", ours, own)?,
+            api,
+        };
+        for side in [&mut pair.peer, &mut pair.ours] {
+            side.listens().await?;
+        }
+        Ok(pair)
+    }
+
+    /// Brings the API server up, and has both serve one table that came to both within one second of the clock:
+    /// `Last-Modified` is then the same too.
+    pub(super) async fn serve(&mut self) -> Result<Subject> {
+        let mut before = String::new();
+        for _ in 0..ATTEMPTS {
+            let into = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            // At the beginning of a second there is most time left of it.
+            tokio::time::sleep(Duration::from_millis(1000 - u64::from(into.subsec_millis()))).await;
+            self.api.change();
+            let (peers, ours) = (self.peer.changed(&before).await?, self.ours.changed(&before).await?);
+            ensure!(
+                peers.header("etag") == ours.header("etag"),
+                "the tables differ:\n--- routesrv\n{}\n--- Bellwether\n{}",
+                String::from_utf8_lossy(&peers.body),
+                String::from_utf8_lossy(&ours.body)
+            );
+            if peers.header("last-modified") == ours.header("last-modified") {
+                return Subject::of(&peers);
+            }
+            before = peers.header("etag").to_owned();
+        }
+        bail!(
+            "in {ATTEMPTS} attempts the two never changed within the same second; is the machine this busy?"
+        )
+    }
+
+    /// What each answers.
+    pub(super) async fn ask(&self, request: &Request) -> Result<(Answer, Answer)> {
+        let of = async |side: &Side| Answer::to(side.serve, request).await;
+        try_join(of(&self.peer), of(&self.ours)).await.with_context(|| request.to_string())
+    }
+}
+
+impl Side {
+    async fn listens(&mut self) -> Result<()> {
+        let listening = until("an answer to /health", PATIENCE, Duration::from_millis(20), async || {
+            if let Some(status) = self.process.exited() {
+                return Some(Err(anyhow::anyhow!("it has ended ({status})")));
+            }
+            Call::get(self.serve, "/health").send().await.is_ok().then_some(Ok(()))
+        });
+        listening.await.flatten().map_err(|error| self.process.blame(&error))
+    }
+
+    /// Its table, as soon as that has another tag than `before`.
+    async fn changed(&self, before: &str) -> Result<Reply> {
+        let changed = until("another table", PATIENCE, Duration::from_millis(5), async || {
+            let (_, reply) = Call::get(self.serve, "/routes").send().await.ok()?;
+            (reply.status == 200 && reply.header("etag") != before).then_some(reply)
+        });
+        changed.await.map_err(|error| self.process.blame(&error))
+    }
+}
