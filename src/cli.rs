@@ -6,6 +6,7 @@
 
 pub mod client;
 mod compile;
+mod guard;
 mod serve;
 mod status;
 
@@ -20,11 +21,12 @@ use crate::demo::{self, DemoError};
 use crate::flags::{self, Command, FlagError, Parsed, ProcessEnvironment};
 
 /// What the program can do, in the order of the help.
-const COMMANDS: [(&str, &str); 6] = [
+const COMMANDS: [(&str, &str); 7] = [
     ("serve", "run one replica of the route server"),
     ("compile", "print the table that would be served for some manifests"),
     ("demo", "watch three replicas on this machine elect, publish and fail over"),
     ("status", "ask running replicas who leads and what they serve"),
+    ("guard", "let a table pass that the guard holds back"),
     ("version", "print the version"),
     ("help", "print this, or the help of a command: help serve"),
 ];
@@ -97,6 +99,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "compile" => compile(rest),
         "demo" => with_clap(rest, "demo", |options| demo::run(options).map_err(CliError::from)),
         "status" => with_clap(rest, "status", status::run),
+        "guard" => with_clap(rest, "guard", guard::run),
         "version" | "-version" | "--version" | "-V" => print(&version()),
         "help" | "-help" | "--help" | "-h" => match rest {
             [] => print(&overview()),

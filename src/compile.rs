@@ -9,6 +9,7 @@ mod annotations;
 mod assembly;
 mod cluster;
 mod context;
+mod counts;
 mod diagnostics;
 mod document;
 mod hosts;
@@ -31,6 +32,7 @@ use crate::object::Objects;
 
 use context::Context;
 
+pub use counts::{Counts, Measure};
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
 pub use report::{LeftOut, Remark, Report};
 pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};
@@ -47,6 +49,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// Routes that would not survive printing and parsing, and so are left out.
     pub quarantined: Vec<Quarantined>,
+    /// What it was made of.
+    pub counts: Counts,
 }
 
 /// A printed table.
@@ -85,7 +89,8 @@ pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
     let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics);
     let zones = zones::tables(&routes, &document);
-    Compiled { table: document.finish(), zones, diagnostics: diagnostics.into_vec(), quarantined }
+    let counts = Counts::of(objects, settings, &routes);
+    Compiled { table: document.finish(), zones, diagnostics: diagnostics.into_vec(), quarantined, counts }
 }
 
 #[cfg(test)]

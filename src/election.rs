@@ -49,6 +49,13 @@ pub struct Leader {
     pub address: String,
 }
 
+impl Leader {
+    /// The name of the replica: the part of the identity that people gave it.
+    pub fn name(&self) -> &str {
+        self.identity.rsplitn(3, '_').last().unwrap_or(&self.identity)
+    }
+}
+
 /// The proof of leadership. Only the election makes one; whoever publishes takes it and checks it at the act.
 #[derive(Clone, Debug)]
 pub struct Term {

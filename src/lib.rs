@@ -7,7 +7,7 @@
 //!                                             └── gRPC ──▶ follower ─┴──▶ disk (last known good)
 //! ```
 //!
-//! One direction of data. `eskip`, `object`, `compile`, `snapshot`, `election::core` and `replication::core`
+//! One direction of data. `eskip`, `object`, `compile`, `guard`, `snapshot`, `election::core` and `replication::core`
 //! are pure: no tokio, no kube, no clock; time comes in as an argument. `tests/layers.rs` keeps it so.
 
 pub mod cli;
@@ -16,6 +16,7 @@ pub mod demo;
 pub mod election;
 pub mod eskip;
 pub mod flags;
+pub mod guard;
 pub mod node;
 pub mod object;
 pub mod phase;

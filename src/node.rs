@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::election::Handle;
 use crate::flags::ServeOptions;
 use crate::phase::Phase;
-use crate::publish::{self, Publisher};
+use crate::publish::{self, Gate, Publisher};
 use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
@@ -81,6 +81,7 @@ struct Node {
     registry: Registry,
     routes_metrics: serve::Metrics,
     publish_metrics: publish::Metrics,
+    gate: Arc<Gate>,
 }
 
 struct Listeners {
@@ -119,6 +120,7 @@ impl Node {
         let ours = registry.sub_registry_with_prefix("bellwether");
         let replication_metrics = replication::metrics::Metrics::register(ours);
         let publish_metrics = publish::Metrics::register(ours);
+        let gate = Arc::new(Gate::new(options.guard, ours));
         let election = election::start(&options, in_pod, clock.clone(), &mut registry).await?;
 
         let (last_known_good, rejected) = disk.read();
@@ -148,6 +150,7 @@ impl Node {
             registry,
             routes_metrics,
             publish_metrics,
+            gate,
         })
     }
 
@@ -172,6 +175,7 @@ impl Node {
             peers: self.options.replication.peers.clone(),
             security: self.security.clone(),
             election: self.election.clone(),
+            gate: self.gate.clone(),
             metrics: self.publish_metrics,
         };
         let routes = RoutesServer {
@@ -191,6 +195,8 @@ impl Node {
             another_ready: Arc::new(AtomicBool::new(false)),
             registry: Arc::new(registry),
             gauges,
+            gate: self.gate,
+            admin_token: self.options.admin_token_file.clone(),
         };
 
         let (role, stop) = (self.election.role(), CancellationToken::new());

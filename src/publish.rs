@@ -1,9 +1,10 @@
-//! The leader's loop: catch up, poll, compile, publish, each step under the proof of the term.
+//! The leader's loop: catch up, poll, compile, guard, publish, each step under the proof of the term.
 //!
 //! In: the role, a source of objects, the settings. Out: drafts for the replication core, and a picture of the last
 //! poll. What can go wrong: the upstream (the old table stays, the poll is repeated), an empty table (never
-//! published), the term (everything stops at the next step).
+//! published), a table that is doubtfully small (held by the guard), the term (everything stops at the next step).
 
+mod gate;
 mod metrics;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use gate::Gate;
 pub use metrics::Metrics;
 
 use crate::compile::{Settings, Text, compile};
@@ -45,6 +47,8 @@ pub struct Publisher<S> {
     pub security: Security,
     /// Hears of epochs that outrank a term, and that the work is alive.
     pub election: Arc<Handle>,
+    /// Where tables are held back that are doubtfully small.
+    pub gate: Arc<Gate>,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -91,6 +95,7 @@ impl<S: ObjectSource> Publisher<S> {
                         core.retire();
                     }
                 });
+                self.gate.close();
                 continue;
             }
             if role.changed().await.is_err() {
@@ -122,13 +127,14 @@ impl<S: ObjectSource> Publisher<S> {
         }
         let inherited = self.hub.update(|core, now| {
             core.caught_up(caught_up.best, caught_up.all_answered, now)?;
-            Ok::<_, Refusal>((core.known(), core.active().cloned()))
+            Ok::<_, Refusal>((core.known(), core.newest().cloned()))
         });
         let Ok((known, inherited)) = inherited else { return std::future::pending().await };
         tracing::info!(%epoch, announced = %known, "caught up with every replica that answered");
-        if let Some(snapshot) = inherited {
+        if let Some(snapshot) = &inherited {
             self.source.raise_floor(&snapshot.contents.resource_versions);
         }
+        self.gate.open(inherited.map(|snapshot| snapshot.contents.counts.clone()));
         self.poll_for_ever(term).await;
     }
 
@@ -137,7 +143,11 @@ impl<S: ObjectSource> Publisher<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complained: Option<(String, Instant)> = None;
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                // An operator waits for it.
+                () = self.gate.released() => {}
+            }
             self.election.alive();
             let started = Instant::now();
             let result = self.poll(term).await;
@@ -189,6 +199,12 @@ impl<S: ObjectSource> Publisher<S> {
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
         let quarantined = draft.contents.quarantined.len();
+        let same_table = self
+            .hub
+            .read(|core| core.newest().is_some_and(|newest| newest.contents.same_tables(&draft.contents)));
+        if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
+            return Ok(None);
+        }
         // At the act, not at the top of the loop: the compiler may have taken longer than the term.
         let published = self.hub.update(|core, now| core.publish(term, draft, now));
         match published {
@@ -228,6 +244,10 @@ fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Dra
         resource_versions: objects.resource_versions,
         quarantined: compiled.quarantined,
         diagnostics,
+        counts: compiled.counts,
     };
     Some(Draft { contents, read_at_millis: read_at.as_millis() as u64 })
 }
+
+#[cfg(test)]
+mod tests;

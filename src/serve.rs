@@ -3,12 +3,14 @@
 //! In: the [`Cell`](crate::snapshot::Cell) that replication writes. Out: HTTP. What can go wrong: a port that cannot
 //! be listened on; clients that read slowly or not at all, which harm nobody but themselves.
 
+mod admin;
 mod answer;
 mod bind;
 mod body;
 mod conditional;
 mod connection;
 mod gauges;
+mod held;
 mod listener;
 mod metrics;
 mod path;
@@ -22,6 +24,7 @@ pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION};
 pub use bind::{BindError, bind};
 pub use body::Pieces;
 pub use gauges::Gauges;
+pub use held::{Fall, Held};
 pub use listener::{Drain, DrainReport, Limits};
 pub use metrics::{Metrics, Unfinished};
 pub use readiness::{BEHIND, Facts, Heartbeat, Heartbeats, LastCurrent, Overdue, Unready, ready};

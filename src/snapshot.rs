@@ -14,7 +14,7 @@ mod version;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::compile::{Diagnostic, Quarantined};
+use crate::compile::{Counts, Diagnostic, Measure, Quarantined};
 
 pub use announcement::{Announcement, HeaderError, TableInfo};
 pub use cell::{Cell, Standing, View};
@@ -51,9 +51,23 @@ pub struct Contents {
     pub quarantined: Vec<Quarantined>,
     /// What was wrong with its input.
     pub diagnostics: Vec<Diagnostic>,
+    /// What it was made of; the guard compares the next table with it.
+    pub counts: Counts,
 }
 
 impl Contents {
+    /// A main table, and nothing to say of it.
+    pub const fn of(table: Arc<Table>) -> Self {
+        Self {
+            table,
+            zones: BTreeMap::new(),
+            resource_versions: BTreeMap::new(),
+            quarantined: Vec::new(),
+            diagnostics: Vec::new(),
+            counts: Counts(BTreeMap::new()),
+        }
+    }
+
     /// The table for `zone`: its own, or the main one where the zone has none.
     pub fn for_zone(&self, zone: &str) -> &Arc<Table> {
         self.zones.get(zone).unwrap_or(&self.table)
@@ -68,6 +82,19 @@ impl Contents {
             (zone, table)
         });
         Self { zones: zones.collect(), table: keep(&before.table, self.table), ..self }
+    }
+
+    /// Whether it says the same of its input as `other`: what is wrong with it, what is left out, what the guard and the
+    /// next leader start from. Addresses that no table has come and go; they alone make no difference.
+    pub fn same_findings(&self, other: &Self) -> bool {
+        let counts = |of: &Self| {
+            let mut counts = of.counts.clone();
+            counts.0.remove(&Measure::Addresses);
+            counts
+        };
+        self.quarantined == other.quarantined
+            && self.diagnostics == other.diagnostics
+            && counts(self) == counts(other)
     }
 
     /// Whether every table, zones too, has the digest of `other`'s.
@@ -95,13 +122,7 @@ impl Snapshot {
     #[doc(hidden)]
     pub fn for_tests(version: Version, eskip: &str) -> Self {
         let table = Table::new(eskip.to_owned(), eskip.lines().count() as u64, 1_700_000_000);
-        let contents = Contents {
-            table: Arc::new(table),
-            zones: BTreeMap::new(),
-            resource_versions: BTreeMap::new(),
-            quarantined: Vec::new(),
-            diagnostics: Vec::new(),
-        };
+        let contents = Contents::of(Arc::new(table));
         let term = TermId(u128::from(version.epoch.0));
         Self {
             version,

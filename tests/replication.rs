@@ -100,11 +100,8 @@ fn term(epoch: u64) -> Term {
 
 fn contents(eskip: &str) -> Contents {
     Contents {
-        table: Arc::new(Table::new(eskip.to_owned(), 1, 7)),
         zones: BTreeMap::from([("a".to_owned(), Arc::new(Table::new(format!("{eskip} // a"), 1, 7)))]),
-        resource_versions: BTreeMap::new(),
-        quarantined: Vec::new(),
-        diagnostics: Vec::new(),
+        ..Contents::of(Arc::new(Table::new(eskip.to_owned(), 1, 7)))
     }
 }
 

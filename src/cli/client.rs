@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
+use http::{Request, StatusCode, Uri, header, request};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper_util::client::legacy::Client as HyperClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -66,26 +66,60 @@ impl Client {
     ///
     /// Where there is no such answer within the deadline.
     pub async fn get(&self, server: &str, path: &str) -> Result<Bytes, AskError> {
-        let url = format!("{}{path}", server.trim_end_matches('/'));
-        let uri: Uri = url.parse().map_err(|_| AskError::Address(server.to_owned()))?;
-        if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
-            return Err(AskError::Address(server.to_owned()));
+        let (url, uri) = address(server, path)?;
+        match self.ask(url.clone(), Request::get(uri)).await? {
+            (StatusCode::OK, body) => Ok(body),
+            (status, _) => Err(AskError::Status { url, status }),
         }
-        match tokio::time::timeout(self.deadline, self.whole(uri)).await {
-            Ok(Ok((StatusCode::OK, body))) => Ok(body),
-            Ok(Ok((status, _))) => Err(AskError::Status { url, status }),
+    }
+
+    /// Gives the command `path` to `server`, with a token where one is given. Its answer, whatever the status: what is
+    /// wrong stands in the body.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer within the deadline.
+    pub async fn post(
+        &self,
+        server: &str,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<(StatusCode, Bytes), AskError> {
+        let (url, uri) = address(server, path)?;
+        let mut request = Request::post(uri);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        self.ask(url, request).await
+    }
+
+    async fn ask(&self, url: String, request: request::Builder) -> Result<(StatusCode, Bytes), AskError> {
+        match tokio::time::timeout(self.deadline, self.whole(request)).await {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(AskError::Connection { url, cause: innermost(error.as_ref()) }),
             Err(_) => Err(AskError::Deadline { url, deadline: self.deadline }),
         }
     }
 
-    async fn whole(&self, uri: Uri) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
-        let request = Request::get(uri).body(Empty::new())?;
+    async fn whole(
+        &self,
+        request: request::Builder,
+    ) -> Result<(StatusCode, Bytes), Box<dyn Error + Send + Sync>> {
+        let request = request.body(Empty::new())?;
         let response = self.http.request(request).await?;
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST).collect().await?.to_bytes();
         Ok((status, body))
     }
+}
+
+fn address(server: &str, path: &str) -> Result<(String, Uri), AskError> {
+    let url = format!("{}{path}", server.trim_end_matches('/'));
+    let uri: Uri = url.parse().map_err(|_| AskError::Address(server.to_owned()))?;
+    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) {
+        return Err(AskError::Address(server.to_owned()));
+    }
+    Ok((url, uri))
 }
 
 fn innermost(mut error: &dyn Error) -> String {

@@ -89,8 +89,16 @@ fn table(answers: &[Value]) -> String {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
+    text.push_str(&held(answers));
     text.push_str(&left_out(answers));
     text
+}
+
+/// What the leader's guard holds back.
+fn held(answers: &[Value]) -> String {
+    let falls = answers.iter().filter_map(|status| status["guard"]["falls"].as_array()).flatten();
+    let lines: String = falls.map(|fall| format!("  {}\n", super::guard::line(fall))).collect();
+    if lines.is_empty() { lines } else { format!("\nheld back by the guard:\n{lines}") }
 }
 
 /// The routes that are left out of the newest table, and why.
@@ -153,6 +161,17 @@ mod tests {
         let status =
             serde_json::json!({"epoch": 1, "sequence": 1, "quarantined": {"count": 1, "items": [item]}});
         assert!(table(&[status]).ends_with("\n1 quarantined:\n  Ingress n/i  r  a quote\n"));
+    }
+
+    #[test]
+    fn what_is_held_follows() {
+        let fall = serde_json::json!({
+            "measure": "routes", "kind": "Ingress", "from": 90, "to": 3, "equal_polls": 1, "needed": 3,
+        });
+        let status = serde_json::json!({"replica": "r0", "guard": {"since": null, "falls": [fall]}});
+        let expected =
+            "\nheld back by the guard:\n  routes (Ingress) fell from 90 to 3, 1 of 3 equal polls\n";
+        assert!(table(&[status]).ends_with(expected));
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(super) enum Group {
     Replication,
     /// How fast a leader is replaced.
     Election,
+    /// Which tables are not believed at once.
+    Guard,
     /// How the API server is reached.
     Api,
     /// Which objects become routes, and how.
@@ -63,12 +65,13 @@ pub(super) enum Group {
 
 impl Group {
     /// All, in the order of the help.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Compile,
         Self::Replica,
         Self::Listeners,
         Self::Replication,
         Self::Election,
+        Self::Guard,
         Self::Api,
         Self::Table,
         Self::Routes,
@@ -85,6 +88,7 @@ impl Group {
             Self::Listeners => "Serving",
             Self::Replication => "Replication",
             Self::Election => "Election",
+            Self::Guard => "The guard against tables that shrink",
             Self::Api => "Kubernetes API",
             Self::Table => "Ingresses and RouteGroups",
             Self::Routes => "Filters and changes for all routes",

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::compile::Settings;
 use crate::election::Timing;
+use crate::guard::Thresholds;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]
@@ -36,6 +37,10 @@ pub struct ServeOptions {
     pub drain_timeout: Duration,
     /// `--stop-with-stdin`: stop, as on SIGTERM, when standard input ends.
     pub stop_with_stdin: bool,
+    /// `--guard-…`: which tables are held back.
+    pub guard: Thresholds,
+    /// `--admin-token-file`: the token that commands from other machines must bring; `None` takes none from them.
+    pub admin_token_file: Option<PathBuf>,
     /// What changes the table.
     pub compile: Settings,
     /// `-default-filters-dir`: a folder of default filters, read with each poll.

@@ -1,6 +1,7 @@
 //! From checked values to options: combinations, defaults that depend on the surroundings, addresses.
 
 mod address;
+mod guard;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,8 @@ pub(super) fn serve(
         linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
         stop_with_stdin: values.switch("stop-with-stdin"),
+        guard: guard::thresholds(values)?,
+        admin_token_file: path(values, "admin-token-file"),
         compile: settings::settings(values, &mut notes)?,
         default_filters_dir: path(values, "default-filters-dir"),
         log: log(values),

@@ -70,6 +70,11 @@ impl Replica {
         self.active.as_ref()
     }
 
+    /// What this leader has published last, or taken over, whether it is active yet or not; what is served otherwise.
+    pub fn newest(&self) -> Option<&Arc<Snapshot>> {
+        self.leading.as_ref().and_then(|leading| leading.under_way()).or(self.active.as_ref())
+    }
+
     /// The highest epoch that this replica has seen.
     pub const fn fence(&self) -> Epoch {
         self.fence.epoch()

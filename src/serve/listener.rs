@@ -2,6 +2,7 @@
 //! deadline, and whatever is cut is counted.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,6 +43,10 @@ pub struct Drain {
     pub deadline: Duration,
 }
 
+/// Who asks: an extension of each request. None where the connection was gone before anyone looked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) Option<SocketAddr>);
+
 /// What became of the connections that were open when the listener closed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DrainReport {
@@ -78,6 +83,11 @@ where
     let start = |stream: TcpStream, permit: OwnedSemaphorePermit| {
         let (http, handle, stages) = (http.clone(), handle.clone(), stages.clone());
         let (metrics, cut) = (metrics.clone(), Arc::clone(&cut));
+        let peer = stream.peer_addr().ok();
+        let handle = move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer));
+            handle(request)
+        };
         metrics.accepted.inc();
         tasks.spawn(async move {
             let was_cut = connection::serve(stream, &http, handle, &stages, metrics).await;

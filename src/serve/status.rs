@@ -4,9 +4,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::held::Held;
 use super::readiness::Unready;
 use crate::compile::{Diagnostic, ObjectRef, Quarantined};
 use crate::election::Role;
+use crate::guard;
 use crate::phase::Phase;
 use crate::snapshot::{Snapshot, Standing, View};
 use crate::time::Moment;
@@ -27,6 +29,8 @@ pub struct Observed<'a> {
     pub phase: Phase,
     /// Whether it is ready.
     pub ready: Result<(), Unready>,
+    /// What its guard holds.
+    pub held: Option<&'a guard::Held>,
     /// What grants and terms are held against.
     pub now: Moment,
     /// Milliseconds since the epoch of Unix, for the age of the table.
@@ -80,6 +84,8 @@ pub struct Status {
     pub phase: &'static str,
     /// The version of the program.
     pub version: &'static str,
+    /// A table that the guard of this leader holds back; none elsewhere.
+    pub guard: Option<Held>,
     /// Routes left out of the table.
     pub quarantined: List<Finding>,
     /// What was wrong with the objects.
@@ -112,12 +118,12 @@ pub struct Finding {
 
 /// The status of what is `observed`.
 pub fn status(observed: Observed<'_>) -> Status {
-    let Observed { replica, role, view, phase, ready, now, unix_millis } = observed;
+    let Observed { replica, role, view, phase, ready, held, now, unix_millis } = observed;
     let (role, leader, leader_address) = match role {
         Role::Leader(term) if term.check(now).is_ok() => ("leader", Some(replica.to_owned()), None),
         Role::Leader(_) | Role::Follower(None) => ("follower", None, None),
         Role::Follower(Some(leader)) => {
-            ("follower", Some(name(&leader.identity).to_owned()), Some(leader.address.clone()))
+            ("follower", Some(leader.name().to_owned()), Some(leader.address.clone()))
         }
     };
     let active = view.active.as_deref();
@@ -150,14 +156,10 @@ pub fn status(observed: Observed<'_>) -> Status {
         unready: ready.err().map(|reason| reason.to_string()),
         phase: phase.as_str(),
         version: env!("CARGO_PKG_VERSION"),
+        guard: held.map(Held::from),
         quarantined: list(active, |active| &active.contents.quarantined),
         diagnostics: list(active, |active| &active.contents.diagnostics),
     }
-}
-
-/// The name in a process's identity, `<name>_<uid>_<nonce>`.
-fn name(identity: &str) -> &str {
-    identity.rsplitn(3, '_').last().unwrap_or(identity)
 }
 
 fn timestamp(unix_millis: u64) -> Option<Timestamp> {
@@ -198,7 +200,6 @@ fn text(object: &ObjectRef) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::*;
@@ -213,11 +214,9 @@ mod tests {
             Quarantined { route: "kube_shop__cart".into(), object: object.clone(), reason: "bad".into() };
         let diagnostic = Diagnostic { object: Some(object), reason: "odd".into(), hint: "mend it".into() };
         let contents = Contents {
-            table: Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)),
-            zones: BTreeMap::new(),
-            resource_versions: BTreeMap::new(),
             quarantined: vec![quarantined; SHOWN + 1],
             diagnostics: vec![diagnostic],
+            ..Contents::of(Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)))
         };
         let snapshot = Snapshot {
             version: Version::new(7, 3),
@@ -238,6 +237,7 @@ mod tests {
             view,
             phase: Phase::Serving,
             ready: Ok(()),
+            held: None,
             now: NOW,
             unix_millis: 1_800_000_002_500,
         })
@@ -290,6 +290,7 @@ mod tests {
             view: &View::default(),
             phase: Phase::Starting,
             ready,
+            held: None,
             now: NOW,
             unix_millis: 0,
         };

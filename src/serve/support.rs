@@ -1,27 +1,30 @@
 //! The support listener: what probes, Prometheus and people ask. Its own port, so that a scrape or a curious look
 //! never stands in the way of the fleet.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
-use http::{StatusCode, header};
+use axum::routing::{get, post};
+use axum::{Extension, Json, Router};
+use http::{HeaderMap, StatusCode, header};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
+use super::admin;
 use super::gauges::Gauges;
-use super::listener::{self, Drain, DrainReport, Limits};
+use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
 use super::status::{self, Observed, Status};
 use crate::election::Role;
 use crate::phase::Phase;
+use crate::publish::Gate;
 use crate::snapshot::Cell;
 use crate::time::Clock;
 
@@ -30,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(250);
 
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Serves `/metrics`, `/livez`, `/readyz` and `/status`.
+/// Serves `/metrics`, `/livez`, `/readyz` and `/status`, and takes commands.
 #[derive(Clone)]
 pub struct SupportServer {
     /// This replica's name.
@@ -51,6 +54,10 @@ pub struct SupportServer {
     pub registry: Arc<Registry>,
     /// Those of it that are set when they are asked for.
     pub gauges: Gauges,
+    /// The guard, whose hold is shown and released here.
+    pub gate: Arc<Gate>,
+    /// A file with the token of commands from other machines; none lets only this machine command.
+    pub admin_token: Option<PathBuf>,
 }
 
 /// What the handlers share.
@@ -70,6 +77,7 @@ impl SupportServer {
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/status", get(status))
+            .route("/guard/release", post(release))
             .with_state(Arc::clone(&shared));
         let handle = move |request| {
             let router = router.clone();
@@ -118,6 +126,7 @@ impl Shared {
             view: &server.cell.load(),
             phase: *server.phase.borrow(),
             ready: self.ready(),
+            held: server.gate.held().as_ref(),
             now: server.clock.now(),
             unix_millis: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
         })
@@ -151,6 +160,18 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 
 async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
     Json(shared.status())
+}
+
+async fn release(
+    State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let Shared { server, .. } = &*shared;
+    match admin::authorize(peer, &headers, server.admin_token.as_ref()).await {
+        Ok(()) => admin::release(&server.gate, &server.role.borrow()),
+        Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
+    }
 }
 
 #[cfg(test)]

@@ -31,11 +31,8 @@ struct Lab {
 fn snapshot(text: impl Into<bytes::Bytes>) -> Arc<Snapshot> {
     let zone = Arc::new(Table::new("z: * -> <shunt>", 1, 0));
     let contents = Contents {
-        table: Arc::new(Table::new(text, 1, 0)),
         zones: BTreeMap::from([("zone-1".to_owned(), zone)]),
-        resource_versions: BTreeMap::new(),
-        quarantined: Vec::new(),
-        diagnostics: Vec::new(),
+        ..Contents::of(Arc::new(Table::new(text, 1, 0)))
     };
     let version = Version::new(1, 1);
     Arc::new(Snapshot {

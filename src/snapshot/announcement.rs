@@ -9,7 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Contents, Digest, Snapshot, Table, TableError, TermId, Version};
-use crate::compile::{Diagnostic, ObjectRef, Quarantined};
+use crate::compile::{Counts, Diagnostic, Measure, ObjectRef, Quarantined};
+use crate::object::Kind;
 use crate::wire;
 
 /// Everything of a snapshot but the bytes of its tables.
@@ -31,6 +32,8 @@ pub struct Announcement {
     pub quarantined: Vec<Quarantined>,
     /// What was wrong with the input.
     pub diagnostics: Vec<Diagnostic>,
+    /// What the table was made of.
+    pub counts: Counts,
 }
 
 /// One table of an announcement.
@@ -77,6 +80,7 @@ impl Announcement {
             resource_versions: contents.resource_versions.clone(),
             quarantined: contents.quarantined.clone(),
             diagnostics: contents.diagnostics.clone(),
+            counts: contents.counts.clone(),
         }
     }
 
@@ -124,6 +128,7 @@ impl Announcement {
             resource_versions: self.resource_versions.clone(),
             quarantined: self.quarantined.clone(),
             diagnostics: self.diagnostics.clone(),
+            counts: self.counts.clone(),
         };
         Ok(Snapshot {
             version: self.version,
@@ -161,6 +166,7 @@ impl Announcement {
                     hint: it.hint.clone(),
                 })
                 .collect(),
+            counts: encode_counts(&self.counts),
         }
     }
 
@@ -199,6 +205,7 @@ impl Announcement {
                     hint: it.hint,
                 })
                 .collect(),
+            counts: decode_counts(header.counts),
         })
     }
 }
@@ -245,6 +252,24 @@ fn find<'a>(held: &[&'a Snapshot], digest: Digest) -> Option<&'a Arc<Table>> {
     tables.find(|table| table.digest() == digest)
 }
 
+fn encode_counts(counts: &Counts) -> Vec<wire::Count> {
+    let encode = |(measure, number): (&Measure, &u64)| wire::Count {
+        measure: measure.name().to_owned(),
+        kind: measure.kind().map(Kind::name).unwrap_or_default().to_owned(),
+        number: *number,
+    };
+    counts.0.iter().map(encode).collect()
+}
+
+fn decode_counts(counts: Vec<wire::Count>) -> Counts {
+    let decode = |it: wire::Count| {
+        let kind = Kind::named(&it.kind);
+        let measure = Measure::all().find(|known| known.name() == it.measure && known.kind() == kind)?;
+        Some((measure, it.number))
+    };
+    Counts(counts.into_iter().filter_map(decode).collect())
+}
+
 fn encode_object(object: &ObjectRef) -> wire::ObjectRef {
     wire::ObjectRef {
         kind: object.kind.clone(),
@@ -267,6 +292,7 @@ mod tests {
         let mut contents = snapshot.contents.as_ref().clone();
         contents.zones.insert("a".to_owned(), Arc::new(Table::new(zone.to_owned(), 1, 9)));
         contents.resource_versions.insert("Ingress".to_owned(), "77".to_owned());
+        contents.counts = Counts(Measure::all().zip(5..).collect());
         contents.diagnostics.push(Diagnostic { object: None, reason: "odd".to_owned(), hint: String::new() });
         snapshot.contents = Arc::new(contents);
         snapshot

@@ -1,9 +1,9 @@
 //! Our own flags: what a single route server never had to say.
 
-use super::Group::{Api, Compile, Election, Logs, Replica, Replication};
+use super::Group::{Api, Compile, Election, Guard, Logs, Replica, Replication};
 use super::Treatment::Honoured;
 use super::{Group, Spec};
-use crate::flags::kind::Kind::{self, Address, Bool, Choice, Duration, List, Path, Text};
+use crate::flags::kind::Kind::{self, Address, Bool, Choice, Duration, List, Path, Text, Uint};
 
 const fn own(
     name: &'static str,
@@ -19,7 +19,7 @@ const FORMATS: &[&str] = &["text", "json"];
 const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 21] = [
+pub(super) static SERVE: [Spec; 27] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -33,6 +33,18 @@ pub(super) static SERVE: [Spec; 21] = [
         "on SIGTERM, after -wait-for-healthcheck-interval: how long responses under way may still take"),
     own("stop-with-stdin", Bool, "false", Replica,
         "stop, as on SIGTERM, when standard input ends: a child that never outlives its parent"),
+
+    own("admin-token-file", Path, "", Replica,
+        "a token that commands from other machines must bring, as `bellwether guard release`; without it they are \
+         taken from this machine only"),
+
+    own("guard-drop-percent", Uint, "20", Guard,
+        "hold a table whose objects or routes of a kind are fewer than the published one's by more than this"),
+    own("guard-drop-least", Uint, "10", Guard, "but only where they are fewer by more than this many"),
+    own("guard-address-drop-percent", Uint, "70", Guard,
+        "hold a table whose ready addresses are fewer than the published one's by more than this"),
+    own("guard-equal-polls", Uint, "3", Guard, "let a held table pass after so many polls that read the same"),
+    own("guard-zero-polls", Uint, "100", Guard, "the same where nothing of a kind is left"),
 
     own("replication-listener", Address, "", Replication,
         "where followers subscribe; by default :9912, or 127.0.0.1:9912 with a lease file"),

@@ -203,7 +203,8 @@ impl Replica {
     }
 
     /// Publishes what was read, under the proof of leadership. The first read of a term is always published, even
-    /// where nothing changed: it is what makes replicas current again.
+    /// where nothing changed: it is what makes replicas current again. So are findings that changed where the table
+    /// did not, for followers show them and the next leader starts from them.
     ///
     /// # Errors
     ///
@@ -213,7 +214,9 @@ impl Replica {
         let ours = |leading: &&mut Leading| leading.epoch() == term.epoch() && leading.caught_up;
         let leading = self.leading.as_mut().filter(ours).ok_or(TermOver(term.epoch()))?;
         let newest = leading.under_way().or(self.active.as_ref());
-        let same = newest.is_some_and(|newest| newest.contents.same_tables(&draft.contents));
+        let same = newest.is_some_and(|newest| {
+            newest.contents.same_tables(&draft.contents) && newest.contents.same_findings(&draft.contents)
+        });
         if same && leading.read_since.is_some() {
             let origin = newest.map(|newest| newest.origin).unwrap_or_default();
             leading.waiting = None;

@@ -18,6 +18,7 @@ struct Lab {
     another_ready: Arc<AtomicBool>,
     poll: Heartbeat,
     metrics: Metrics,
+    gate: Arc<Gate>,
 }
 
 impl Lab {
@@ -32,6 +33,7 @@ impl Lab {
         let mut registry = Registry::default();
         metrics.register(&mut registry);
         gauges.register(&mut registry);
+        let gate = Arc::new(Gate::new(crate::guard::Thresholds::default(), &mut registry));
         let server = SupportServer {
             replica: "r0".to_owned(),
             cell: Arc::clone(&cell),
@@ -42,24 +44,20 @@ impl Lab {
             another_ready: Arc::clone(&another_ready),
             registry: Arc::new(registry),
             gauges,
+            gate: Arc::clone(&gate),
+            admin_token: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let address = listener.local_addr().expect("bound");
         let never = CancellationToken::new();
         let drain = Drain { begin: never.clone(), close: never, deadline: Duration::ZERO };
         tokio::spawn(server.run(listener, drain));
-        Self { address, cell, clock, phase, role, another_ready, poll, metrics }
+        Self { address, cell, clock, phase, role, another_ready, poll, metrics, gate }
     }
 
     fn activate(&self) {
         let version = Version::new(7, 3);
-        let contents = Contents {
-            table: Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)),
-            zones: [].into(),
-            resource_versions: [].into(),
-            quarantined: Vec::new(),
-            diagnostics: Vec::new(),
-        };
+        let contents = Contents::of(Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)));
         let snapshot = Snapshot {
             version,
             term: TermId(7),
@@ -75,8 +73,12 @@ impl Lab {
 
     /// Head and body of what `path` answers.
     async fn get(&self, path: &str) -> (String, String) {
+        self.ask("GET", path).await
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.address).await.expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("it reads");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.expect("it answers");
@@ -140,6 +142,38 @@ async fn status_is_json() {
     assert_eq!((&status["replica"], &status["role"]), (&"r0".into(), &"follower".into()));
     assert_eq!((&status["epoch"], &status["sequence"]), (&7.into(), &3.into()));
     assert_eq!(lab.code("/nothing").await, 404);
+}
+
+#[tokio::test]
+async fn release_is_for_the_leader_and_for_what_is_held() {
+    let lab = Lab::start().await;
+    let (head, body) = lab.ask("POST", "/guard/release").await;
+    assert!(head.starts_with("HTTP/1.1 409") && body.starts_with("nobody leads"), "{head}\n{body}");
+    let leader = crate::election::Leader {
+        identity: "r1_u_n".to_owned(),
+        epoch: crate::snapshot::Epoch(7),
+        term: TermId(7),
+        address: "127.0.0.1:9912".to_owned(),
+    };
+    lab.role.send_replace(Role::Follower(Some(leader)));
+    assert!(lab.ask("POST", "/guard/release").await.1.starts_with("this replica follows r1 "));
+
+    lab.role.send_replace(Role::Leader(crate::election::Term::for_tests(crate::snapshot::Epoch(7), 9)));
+    assert_eq!(lab.ask("POST", "/guard/release").await.1, "nothing is held\n");
+    let counts = |number| crate::compile::Counts([(crate::compile::Measure::Addresses, number)].into());
+    lab.gate.open(Some(counts(9)));
+    assert!(!lab.gate.passes(&counts(1), false, 1_800_000_000_000));
+    let status: serde_json::Value = serde_json::from_str(&lab.get("/status").await.1).expect("JSON");
+    let expected = serde_json::json!({
+        "since": "2027-01-15T08:00:00Z",
+        "falls": [{"measure": "addresses", "from": 9, "to": 1, "equal_polls": 1, "needed": 3}],
+    });
+    assert_eq!(status["guard"], expected);
+    assert_eq!(lab.code("/guard/release").await, 405, "looking changes nothing");
+    let (head, body) = lab.ask("POST", "/guard/release").await;
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&body).expect("JSON"), expected);
+    assert!(lab.gate.passes(&counts(1), false, 1_800_000_000_001));
 }
 
 #[tokio::test]

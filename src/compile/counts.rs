@@ -1,0 +1,129 @@
+//! How much a compilation was made of: what the guard compares, and what travels with a snapshot for the next leader.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::object::{Kind, Objects};
+
+use super::{Settings, SourcedRoute};
+
+/// One thing that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Objects of a kind that were read, of every class.
+    Objects(Kind),
+    /// Routes made of objects of a kind. Routes that the settings alone ask for are not counted: they are always there.
+    Routes(Kind),
+    /// Ready addresses in all Endpoints or EndpointSlices.
+    Addresses,
+}
+
+/// The number of each thing that was counted. What is not in it was not counted, and is compared with nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts(pub BTreeMap<Measure, u64>);
+
+impl Counts {
+    /// Counts `objects` and the routes that were made of them. Every kind that `settings` read is counted, also where
+    /// there is none of it: a kind that disappears is what the guard is for.
+    pub(super) fn of(objects: &Objects, settings: &Settings, routes: &[SourcedRoute]) -> Self {
+        let mut counts = Self::default();
+        counts.set(Measure::Objects(Kind::Ingress), objects.ingresses.len());
+        counts.set(Measure::Objects(Kind::RouteGroup), objects.route_groups.len());
+        counts.set(Measure::Objects(Kind::Service), objects.services.len());
+        if settings.endpoint_slices {
+            let ready = objects.endpoint_slices.iter().flat_map(|slice| &slice.endpoints);
+            counts.set(Measure::Objects(Kind::EndpointSlice), objects.endpoint_slices.len());
+            counts.set(Measure::Addresses, ready.filter(|endpoint| endpoint.is_ready()).count());
+        } else {
+            let ready = objects.endpoints.iter().flat_map(|one| &one.subsets);
+            counts.set(Measure::Objects(Kind::Endpoints), objects.endpoints.len());
+            counts.set(Measure::Addresses, ready.map(|subset| subset.addresses.len()).sum());
+        }
+        for kind in [Kind::Ingress, Kind::RouteGroup] {
+            let made_of = |route: &&SourcedRoute| {
+                route.object.as_deref().is_some_and(|object| object.kind == kind.name())
+            };
+            counts.set(Measure::Routes(kind), routes.iter().filter(made_of).count());
+        }
+        counts
+    }
+
+    fn set(&mut self, measure: Measure, count: usize) {
+        self.0.insert(measure, count as u64);
+    }
+}
+
+impl Measure {
+    /// Every measure.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let objects = Kind::ALL.into_iter().map(Self::Objects);
+        objects.chain(Kind::ALL.into_iter().map(Self::Routes)).chain([Self::Addresses])
+    }
+
+    /// `objects`, `routes` or `addresses`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Objects(_) => "objects",
+            Self::Routes(_) => "routes",
+            Self::Addresses => "addresses",
+        }
+    }
+
+    /// The kind whose objects or routes are counted.
+    pub const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Objects(kind) | Self::Routes(kind) => Some(kind),
+            Self::Addresses => None,
+        }
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Objects(kind) => write!(f, "objects of the kind {}", kind.name()),
+            Self::Routes(kind) => write!(f, "routes of the kind {}", kind.name()),
+            Self::Addresses => f.write_str("ready addresses"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::compile::ObjectRef;
+    use crate::eskip::Route;
+    use crate::object::{EndpointSlice, Endpoints, Ingress, SliceEndpoint, Subset};
+
+    #[test]
+    fn what_is_read_is_counted_and_synthetic_routes_are_not() {
+        let ready = SliceEndpoint { ready: Some(true), ..SliceEndpoint::default() };
+        let gone = SliceEndpoint { ready: Some(false), ..SliceEndpoint::default() };
+        let subset = Subset { addresses: vec!["10.0.0.1".into(), "10.0.0.2".into()], ports: Vec::new() };
+        let objects = Objects {
+            ingresses: vec![Ingress::default(); 3],
+            endpoints: vec![Endpoints { subsets: vec![subset], ..Endpoints::default() }],
+            endpoint_slices: vec![EndpointSlice { endpoints: vec![ready, gone], ..EndpointSlice::default() }],
+            ..Objects::default()
+        };
+        let object = ObjectRef { kind: "Ingress".to_owned(), ..ObjectRef::default() };
+        let route = |object| SourcedRoute { route: Route::default(), object };
+        let routes = [route(Some(Arc::new(object))), route(None)];
+
+        let by_endpoints = Counts::of(&objects, &Settings::default(), &routes).0;
+        assert_eq!(by_endpoints[&Measure::Objects(Kind::Ingress)], 3);
+        assert_eq!(by_endpoints[&Measure::Objects(Kind::RouteGroup)], 0, "counted although there is none");
+        assert_eq!(by_endpoints[&Measure::Routes(Kind::Ingress)], 1);
+        assert_eq!(by_endpoints[&Measure::Addresses], 2);
+        assert!(!by_endpoints.contains_key(&Measure::Objects(Kind::EndpointSlice)), "not read");
+
+        let slices = Settings { endpoint_slices: true, ..Settings::default() };
+        let by_slices = Counts::of(&objects, &slices, &routes).0;
+        assert_eq!(
+            (by_slices[&Measure::Objects(Kind::EndpointSlice)], by_slices[&Measure::Addresses]),
+            (1, 1)
+        );
+    }
+}

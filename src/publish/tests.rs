@@ -1,0 +1,158 @@
+//! The leader's loop over a source that answers what a test tells it, one poll at a time.
+
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+
+use super::*;
+use crate::election::store::memory::MemoryLease;
+use crate::election::{Config, Identity, Timing};
+use crate::guard::Thresholds;
+use crate::object::Objects;
+use crate::replication::core::Replica;
+use crate::snapshot::{Epoch, Snapshot};
+use crate::time::{BootClock, Clock, Moment};
+
+/// Answers what the test sends, and tells when it is asked: then the poll before is over.
+struct Scripted {
+    asked: mpsc::Sender<()>,
+    answers: mpsc::Receiver<Reading>,
+}
+
+impl ObjectSource for Scripted {
+    async fn read(&mut self) -> Result<Reading, SourceError> {
+        self.asked.send(()).await.expect("the test goes on");
+        match self.answers.recv().await {
+            Some(reading) => Ok(reading),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+struct Lab {
+    hub: Arc<Hub>,
+    gate: Arc<Gate>,
+    role: watch::Sender<Role>,
+    asked: mpsc::Receiver<()>,
+    answers: mpsc::Sender<Reading>,
+    epoch: u64,
+}
+
+impl Lab {
+    /// A replica that serves `last_known_good` and leads epoch 10.
+    async fn start(last_known_good: Option<Snapshot>) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(BootClock);
+        let replica = Replica::new(last_known_good);
+        let hub = Hub::new("r0".to_owned(), replica, Arc::default(), clock.clone(), Default::default());
+        tokio::spawn(hub.clone().activate());
+        let registry = &mut prometheus_client::registry::Registry::default();
+        let gate = Arc::new(Gate::new(Thresholds::default(), registry));
+        let config = Config {
+            identity: Identity::of_pod("r0", "uid").expect("random bytes"),
+            address: String::new(),
+            software: String::new(),
+            timing: Timing::DEFAULT,
+            rank: 0,
+            stall: Duration::from_secs(60),
+        };
+        let metrics = Arc::new(crate::election::Metrics::register(registry));
+        let election = crate::election::start(MemoryLease::default(), config, clock, metrics);
+        let (asked_sender, asked) = mpsc::channel(1);
+        let (answers, answered) = mpsc::channel(1);
+        let publisher = Publisher {
+            source: Scripted { asked: asked_sender, answers: answered },
+            settings: Arc::new(Settings::default()),
+            interval: Duration::from_millis(1),
+            hub: hub.clone(),
+            peers: Vec::new(),
+            security: Security::default(),
+            election: Arc::new(election.expect("a thread")),
+            gate: gate.clone(),
+            metrics: Metrics::default(),
+        };
+        let (role, roles) = watch::channel(Role::Follower(None));
+        tokio::spawn(publisher.run(roles));
+        let mut lab = Self { hub, gate, role, asked, answers, epoch: 9 };
+        lab.next_term().await;
+        lab
+    }
+
+    /// Another term begins, and its first poll.
+    async fn next_term(&mut self) {
+        self.epoch += 1;
+        let until = BootClock.now() + Duration::from_secs(60);
+        let until = until.since(Moment::from_nanos(0)).as_nanos() as u64;
+        self.role.send_replace(Role::Leader(Term::for_tests(Epoch(self.epoch), until)));
+        self.asked.recv().await.expect("it polls");
+    }
+
+    /// One poll, from its reading to what becomes of it.
+    async fn poll(&mut self, objects: &[Value]) {
+        let (objects, diagnostics) = Objects::from_values(objects.to_vec());
+        let reading = Reading { objects, diagnostics, restored_store: false };
+        self.answers.send(reading).await.expect("it polls");
+        self.asked.recv().await.expect("it polls again");
+    }
+
+    /// The table that clients of this replica get, when all that was published is active.
+    async fn table(&self) -> String {
+        let mut changed = self.hub.changed();
+        loop {
+            changed.mark_unchanged();
+            let (known, active) = self.hub.read(|core| (core.known(), core.active().cloned()));
+            if let Some(active) = active.filter(|active| active.version == known) {
+                return String::from_utf8(active.contents.table.plain().to_vec()).expect("text");
+            }
+            tokio::time::timeout(Duration::from_secs(10), changed.changed())
+                .await
+                .expect("it is activated")
+                .expect("the hub is there");
+        }
+    }
+
+    fn is_current(&self) -> bool {
+        self.hub.read(Replica::view).is_current(self.hub.now())
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        self.hub.read(|core| core.active().expect("it serves").as_ref().clone())
+    }
+}
+
+/// A RouteGroup with one route that answers with `status`.
+fn group(name: &str, status: &str) -> Value {
+    json!({
+        "apiVersion": "zalando.org/v1",
+        "kind": "RouteGroup",
+        "metadata": {"name": name, "namespace": "default", "uid": format!("uid-{name}")},
+        "spec": {
+            "hosts": [format!("{name}.example.org")],
+            "backends": [{"name": "shunt", "type": "shunt"}],
+            "defaultBackends": [{"backendName": "shunt"}],
+            "routes": [{"path": "/", "filters": [format!("status({status})")]}],
+        },
+    })
+}
+
+fn groups(number: usize) -> Vec<Value> {
+    (0..number).map(|at| group(&format!("g{at:02}"), "200")).collect()
+}
+
+fn count(table: &str) -> usize {
+    table.lines().filter(|line| line.contains("status(200)")).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mass_deletion_is_held_and_passes_with_the_third_equal_poll() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(40)).await;
+    let whole = count(&lab.table().await);
+    assert_eq!(whole, 80, "each has a route and its redirect, or two halves");
+    for _ in 0..2 {
+        lab.poll(&groups(20)).await;
+        assert_eq!(count(&lab.table().await), whole);
+    }
+    let held = lab.gate.held().expect("held");
+    assert!(held.falls.values().all(|fall| (fall.to * 2, fall.polls) == (fall.from, 2)), "{held:?}");
+    lab.poll(&groups(20)).await;
+    assert_eq!((count(&lab.table().await), lab.gate.held()), (whole / 2, None));
+}
