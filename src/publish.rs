@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub use gate::Gate;
 pub use metrics::Metrics;
 
-use crate::compile::{Settings, Text, compile};
+use crate::compile::{Diagnostic, Settings, Text, compile};
 use crate::election::{Handle, Role, Term};
 use crate::replication::catch_up;
 use crate::replication::core::{Draft, Published, Refusal};
@@ -27,6 +27,9 @@ use crate::source::{ObjectSource, Reading, SourceError};
 
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
+
+/// The most diagnostics that a snapshot carries.
+const MOST_DIAGNOSTICS: usize = 1_000;
 
 /// How often a read that takes long says that it goes on.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -237,6 +240,7 @@ fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Dra
         return None;
     }
     diagnostics.extend(compiled.diagnostics);
+    shorten(&mut diagnostics);
     let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
     let contents = Contents {
         table: encode(compiled.table),
@@ -247,6 +251,16 @@ fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Dra
         counts: compiled.counts,
     };
     Some(Draft { contents, read_at_millis: read_at.as_millis() as u64 })
+}
+
+/// Diagnostics travel with every announcement, and people read them: the first ones say enough.
+fn shorten(diagnostics: &mut Vec<Diagnostic>) {
+    let more = diagnostics.len().saturating_sub(MOST_DIAGNOSTICS);
+    if more > 0 {
+        diagnostics.truncate(MOST_DIAGNOSTICS);
+        let hint = "run bellwether compile over the same objects to see all of them".to_owned();
+        diagnostics.push(Diagnostic { object: None, reason: format!("and {more} more"), hint });
+    }
 }
 
 #[cfg(test)]

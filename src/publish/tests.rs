@@ -207,3 +207,15 @@ async fn findings_that_change_are_published_with_the_same_table() {
     lab.table().await;
     assert_eq!(lab.snapshot().contents.diagnostics, []);
 }
+
+#[test]
+fn long_list_of_diagnostics_is_cut_and_says_so() {
+    let one = Diagnostic { object: None, reason: "odd".to_owned(), hint: String::new() };
+    let mut few = vec![one.clone(); MOST_DIAGNOSTICS];
+    shorten(&mut few);
+    assert_eq!(few.len(), MOST_DIAGNOSTICS);
+    let mut many = vec![one; MOST_DIAGNOSTICS + 7];
+    shorten(&mut many);
+    assert_eq!(many.len(), MOST_DIAGNOSTICS + 1);
+    assert_eq!(many[MOST_DIAGNOSTICS].reason, "and 7 more");
+}

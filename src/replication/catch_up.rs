@@ -13,7 +13,6 @@ use super::transfer::Incoming;
 use crate::election::Term;
 use crate::snapshot::{Announcement, Epoch, Snapshot};
 use crate::wire;
-use crate::wire::replication_client::ReplicationClient;
 
 /// How long a peer may take to say what it has. Whoever is slower is treated as gone.
 const DESCRIBE: Duration = Duration::from_millis(300);
@@ -79,13 +78,13 @@ pub async fn ask(hub: &Arc<Hub>, term: &Term, peers: &[String], security: &Secur
 /// What the peer at `address` has; `None` where it is this process itself.
 async fn describe(hub: &Hub, term: &Term, address: &str, security: &Security) -> Result<Option<Answer>, ()> {
     let unreachable = |reason: String| tracing::debug!(peer = address, reason, "peer does not answer");
-    let channel = security.connect(address).await.map_err(|error| unreachable(error.to_string()))?;
+    let mut peer = security.connect(address).await.map_err(|error| unreachable(error.to_string()))?;
     let request = wire::DescribeRequest {
         identity: hub.identity().to_owned(),
         epoch: term.epoch().0,
         term: term.id().to_wire(),
     };
-    let answer = ReplicationClient::new(channel).describe(request).await;
+    let answer = peer.describe(request).await;
     let answer = answer.map_err(|status| unreachable(status.to_string()))?.into_inner();
     if answer.identity == hub.identity() {
         return Ok(None);
@@ -106,13 +105,13 @@ async fn fetch(
     let lacking = announcement.lacking(&held.iter().map(AsRef::as_ref).collect::<Vec<_>>());
     let mut incoming = Incoming::new(announcement.clone(), &lacking).map_err(|error| error.to_string())?;
     if !incoming.is_complete() {
-        let channel = security.connect(address).await.map_err(|error| error.to_string())?;
+        let mut peer = security.connect(address).await.map_err(|error| error.to_string())?;
         let request = wire::FetchRequest {
             origin: Some(announcement.origin.into()),
             digest: announcement.digest().to_wire(),
             tables: incoming.wanted(),
         };
-        let answer = ReplicationClient::new(channel).fetch(request).await;
+        let answer = peer.fetch(request).await;
         let mut chunks = answer.map_err(|status| status.to_string())?.into_inner();
         while let Some(message) = chunks.message().await.map_err(|status| status.to_string())? {
             let chunk = message.chunk.unwrap_or_default();

@@ -20,7 +20,6 @@ use crate::election::{Leader, Role};
 use crate::snapshot::disk::FORMAT;
 use crate::snapshot::{Announcement, Digest, Epoch, HeaderError, Snapshot, TableError, TermId, Version};
 use crate::time::Moment;
-use crate::wire::replication_client::ReplicationClient;
 use crate::wire::{self, follower_message, leader_message};
 
 /// How often a follower pings, and so how soon it learns of a leader that is gone.
@@ -125,7 +124,7 @@ enum End {
 
 async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
     let opened = async {
-        let channel = security.connect(&leader.address).await?;
+        let mut client = security.connect(&leader.address).await?;
         let (outgoing, messages) = mpsc::channel(OUTGOING);
         let hello = wire::FollowerHello {
             identity: hub.identity().to_owned(),
@@ -140,7 +139,6 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
             work: Work::Idle,
         };
         stream.send(follower_message::Message::Hello(hello)).await?;
-        let mut client = ReplicationClient::new(channel);
         let opened = tokio::time::timeout(GREETING, client.follow(ReceiverStream::new(messages))).await;
         let mut incoming = opened.map_err(|_| End::Greeting)??.into_inner();
         let first = tokio::time::timeout(GREETING, incoming.message()).await.map_err(|_| End::Greeting)??;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::transfer::MESSAGE_BYTES;
+use crate::wire::replication_client::ReplicationClient;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity, ServerTlsConfig};
 
 /// How long a connection may take to come about.
@@ -86,7 +88,7 @@ impl Security {
     /// # Errors
     ///
     /// Where the address is not one, or nobody answers within half a second.
-    pub async fn connect(&self, address: &str) -> Result<Channel, PeerError> {
+    pub async fn connect(&self, address: &str) -> Result<ReplicationClient<Channel>, PeerError> {
         let scheme = if self.client.is_some() { "https" } else { "http" };
         let endpoint = Endpoint::from_shared(format!("{scheme}://{address}"));
         let mut endpoint = endpoint.map_err(|_| PeerError::Address(address.to_owned()))?;
@@ -100,7 +102,9 @@ impl Security {
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW);
         let connected = tokio::time::timeout(2 * CONNECT, endpoint.connect()).await;
-        connected.map_err(|_| failed("no answer in time".to_owned()))?.map_err(|error| failed(chain(&error)))
+        let connected = connected.map_err(|_| failed("no answer in time".to_owned()))?;
+        let channel = connected.map_err(|error| failed(chain(&error)))?;
+        Ok(ReplicationClient::new(channel).max_decoding_message_size(MESSAGE_BYTES))
     }
 }
 

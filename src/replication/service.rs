@@ -19,7 +19,7 @@ use super::core::StreamId;
 use super::hub::Hub;
 use super::peer::{Security, WINDOW};
 use super::session::Session;
-use super::transfer::chunks;
+use super::transfer::{MESSAGE_BYTES, chunks};
 use crate::snapshot::{Announcement, Digest, Epoch, TermId, Version};
 use crate::wire::replication_server::{Replication, ReplicationServer};
 use crate::wire::{self, follower_message};
@@ -64,7 +64,7 @@ pub async fn listen(
         server = server.tls_config(tls.clone())?;
     }
     let serving = server
-        .add_service(ReplicationServer::new(service))
+        .add_service(ReplicationServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
         .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
     tokio::select! {
         end = serving => end,

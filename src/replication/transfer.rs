@@ -11,6 +11,9 @@ use crate::wire;
 /// The largest chunk: well below the limit of 4 MiB that gRPC implementations set for a message.
 pub const CHUNK_BYTES: usize = 1 << 20;
 
+/// The largest message that a replica takes in: a header with very many zones or quarantined routes.
+pub const MESSAGE_BYTES: usize = 64 << 20;
+
 /// The most compressed bytes that a follower takes for one snapshot: far beyond the largest table known (4 MiB a
 /// table at 20,000 objects), and small enough that a broken leader cannot fill the memory.
 pub const MOST_BYTES: u64 = 1 << 30;

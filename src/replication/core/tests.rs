@@ -294,3 +294,19 @@ fn answer_without_a_grant_ends_currency() {
     follower.answered(Epoch(5), after(10), Duration::ZERO, false);
     assert!(!follower.view().is_current(after(20)));
 }
+
+#[test]
+fn new_finding_over_the_same_table_is_published_without_a_byte() {
+    let (mut leader, term) = leader();
+    let mut found = draft("a: * -> <shunt>");
+    found.contents.diagnostics.push(crate::compile::Diagnostic {
+        object: None,
+        reason: "odd".to_owned(),
+        hint: String::new(),
+    });
+    let held = leader.held();
+    let published = leader.publish(&term, found, START);
+    assert_eq!(published, Ok(Published::Announced(Version::new(5, 2))));
+    let announced = Announcement::of(&leader.outlook("f").newest.expect("announced"));
+    assert!(announced.lacking(&held.iter().map(AsRef::as_ref).collect::<Vec<_>>()).is_empty());
+}
