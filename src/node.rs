@@ -27,7 +27,7 @@ use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
 use crate::replication::{self, follower, service};
-use crate::serve::{self, BindError, Drain, Heartbeats, RoutesServer, SupportServer};
+use crate::serve::{self, BindError, Drain, Heartbeats, RoutesServer, SupportServer, Tls, TlsError};
 use crate::snapshot::Cell;
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::source::{AccessError, Source, SourceConfig};
@@ -51,6 +51,9 @@ pub enum NodeError {
     /// The files of TLS between replicas.
     #[error("--replication-tls: {0}")]
     Security(#[from] PeerError),
+    /// The files of TLS on the main listener.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The election.
     #[error(transparent)]
     Election(#[from] election::ElectionError),
@@ -72,6 +75,7 @@ struct Node {
     options: ServeOptions,
     listeners: Listeners,
     security: Security,
+    tls: Option<Arc<Tls>>,
     disk: Disk,
     source: Source,
     election: Arc<Handle>,
@@ -110,6 +114,7 @@ impl Node {
             server_name: SERVER_NAME.to_owned(),
         });
         let security = Security::load(files.as_ref())?;
+        let tls = options.tls.clone().map(Tls::load).transpose()?;
         let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let source = Source::open(SourceConfig::of(&options, in_pod)).await?;
 
@@ -141,6 +146,7 @@ impl Node {
             options,
             listeners,
             security,
+            tls,
             disk,
             source,
             election,
@@ -184,6 +190,7 @@ impl Node {
             metrics: self.routes_metrics,
             kick: kick.clone(),
             limits: serve::Limits::default(),
+            tls: self.tls.clone(),
         };
         let support = SupportServer {
             replica: self.options.id.clone(),
@@ -212,6 +219,9 @@ impl Node {
         tasks.spawn("activation", self.hub.clone().activate());
         tasks.spawn("replication", replication);
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
+        if let Some(tls) = self.tls {
+            tasks.spawn("certificates", tls.renew());
+        }
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
         tasks

@@ -19,6 +19,7 @@ mod readiness;
 mod routes;
 mod status;
 mod support;
+mod tls;
 
 pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION};
 pub use bind::{BindError, bind};
@@ -31,6 +32,7 @@ pub use readiness::{BEHIND, Facts, Heartbeat, Heartbeats, LastCurrent, Overdue, 
 pub use routes::RoutesServer;
 pub use status::{Finding, List, Observed, Status, status};
 pub use support::SupportServer;
+pub use tls::{Tls, TlsError, TlsFiles};
 
 #[cfg(test)]
 mod tests;

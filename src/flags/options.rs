@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::compile::Settings;
 use crate::election::Timing;
 use crate::guard::Thresholds;
+use crate::serve;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct ServeOptions {
     pub state_dir: PathBuf,
     /// `-address`: where `/routes` and `/health` answer.
     pub address: SocketAddr,
+    /// `-enable-mtls`: the files of TLS on `-address`; `None` for plain HTTP.
+    pub tls: Option<serve::TlsFiles>,
     /// `-support-listener`: where `/metrics`, `/livez`, `/readyz` and `/status` answer; `None` where it is empty.
     pub support_listener: Option<SocketAddr>,
     /// `-source-poll-timeout`: how often the leader reads the upstream.

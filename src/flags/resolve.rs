@@ -2,6 +2,7 @@
 
 mod address;
 mod guard;
+mod server_tls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(super) fn serve(
         replication: replication(values, environment, &lease)?,
         api: api(values),
         address: address::listener("address", values.text("address"))?,
+        tls: server_tls::files(values, &mut notes)?,
         support_listener: values
             .non_empty("support-listener")
             .map(|text| address::listener("support-listener", &text))
@@ -71,11 +73,6 @@ pub(super) fn compile(values: &Values, mut notes: Vec<Note>) -> Result<CompileOp
 
 /// What would leave a port open that its operator believes to be guarded is refused, not passed over.
 fn refuse_unprotected(values: &Values) -> Result<(), FlagError> {
-    if values.switch("enable-mtls") {
-        return Err(missing(
-            "-enable-mtls: this version serves no TLS itself, and plain HTTP is not what was asked for; put a TLS proxy in front and leave the flag out",
-        ));
-    }
     if values.each("route-server-filters").any(|value| !value.trim().is_empty()) {
         return Err(missing(
             "-route-server-filters: this version runs no filters in front of /routes; guard the port with a NetworkPolicy and leave the flag out",

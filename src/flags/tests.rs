@@ -221,7 +221,7 @@ fn what_cannot_be_right_is_refused_by_name_with_what_is_allowed() {
         ("--lease=kubernetes:A/b", &["NAMESPACE/NAME"]),
         ("--peers=a", &["HOST:PORT"]),
         ("--replication-tls-cert=a", &["go together"]),
-        ("-enable-mtls", &["enable-mtls", "TLS"]),
+        ("-enable-mtls", &["needs -tls-cert and -tls-key"]),
         ("-route-server-filters=basicAuth(\"x\")", &["route-server-filters"]),
         ("--election-validity=3s", &["--election-*", "lengthen the lease"]),
         ("-unknown-thing", &["unknown flag -unknown-thing"]),
@@ -242,6 +242,25 @@ fn plain_replication_over_a_network_must_be_asked_for() {
     assert_eq!(refused(&["--lease=file:x"]), Ok(()));
     let files = ["--replication-tls-cert=c", "--replication-tls-key=k", "--replication-tls-ca=a"];
     assert_eq!(refused(&files), Ok(()));
+}
+
+#[test]
+fn mutual_tls_needs_its_files_and_plain_http_is_said() {
+    let pair = ["-tls-cert=a,b", "-tls-key=c,d"];
+    let of =
+        |more: &[&str]| serve(&arguments(&[&["--lease=file:x"], &pair[..], more].concat()), &no_environment);
+    let run = |parsed| if let Ok(Parsed::Run(options)) = parsed { options } else { panic!("{parsed:?}") };
+    let plain = run(of(&[]));
+    assert!(plain.tls.is_none() && plain.notes[0].text.contains("plain HTTP"), "{:?}", plain.notes);
+    assert!(of(&["-enable-mtls"]).unwrap_err().to_string().contains("-mtls-authn-ca"));
+    assert!(
+        of(&["-enable-mtls", "-mtls-authn-ca=e", "-tls-key=c"]).unwrap_err().to_string().contains("as many")
+    );
+    let tls = run(of(&["-enable-mtls", "-mtls-authn-ca=e,f", "-tls-min-version=1.3"])).tls.unwrap();
+    assert_eq!(tls.identities, [("a".into(), "c".into()), ("b".into(), "d".into())]);
+    assert_eq!((tls.authorities.len(), tls.system_authorities, tls.only_tls13), (2, false, true));
+    let old = run(of(&["-enable-mtls", "-mtls-authn-append-ca", "-tls-min-version=1.0"]));
+    assert!(old.notes[0].text.contains("taken as 1.2") && !old.tls.unwrap().only_tls13);
 }
 
 #[test]

@@ -75,6 +75,11 @@ pub fn nothing() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
+/// Answers a client that showed no certificate.
+pub fn uncertified() -> Answer {
+    Answer::error(StatusCode::FORBIDDEN, "a client certificate is needed\n")
+}
+
 /// Answers a request for the server itself, `*`.
 pub fn server(method: &Method) -> Answer {
     if method == Method::OPTIONS { Answer::bare(StatusCode::OK) } else { closing("") }

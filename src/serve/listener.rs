@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::{self, Stages};
 use super::metrics::Metrics;
+use super::tls::Tls;
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
@@ -62,9 +63,10 @@ impl Default for Limits {
     }
 }
 
-/// Serves `handle` to whoever connects, until `drain` says to close and the last connection is done.
+/// Serves `handle` to whoever connects, over `tls` where there is any, until `drain` says to close and the last connection is done.
 pub(super) async fn serve<H, F, B>(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     handle: H,
     limits: Limits,
     drain: Drain,
@@ -82,7 +84,7 @@ where
     let http = protocol(limits);
     let start = |stream: TcpStream, permit: OwnedSemaphorePermit| {
         let (http, handle, stages) = (http.clone(), handle.clone(), stages.clone());
-        let (metrics, cut) = (metrics.clone(), Arc::clone(&cut));
+        let (metrics, cut, tls) = (metrics.clone(), Arc::clone(&cut), tls.clone());
         let peer = stream.peer_addr().ok();
         let handle = move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
@@ -90,7 +92,24 @@ where
         };
         metrics.accepted.inc();
         tasks.spawn(async move {
-            let was_cut = connection::serve(stream, &http, handle, &stages, metrics).await;
+            let was_cut = match tls {
+                None => connection::serve(stream, &http, handle, &stages, metrics).await,
+                Some(tls) => match stages.deadline.run_until_cancelled(tls.accept(stream)).await.flatten() {
+                    Some((stream, certified)) => {
+                        let handle = move |mut request: Request<Incoming>| {
+                            if let Some(certified) = certified {
+                                request.extensions_mut().insert(certified);
+                            }
+                            handle(request)
+                        };
+                        connection::serve(stream, &http, handle, &stages, metrics).await
+                    }
+                    None => {
+                        metrics.handshake_errors.inc();
+                        false
+                    }
+                },
+            };
             cut.fetch_add(u64::from(was_cut), Ordering::Relaxed);
             drop(permit);
         });

@@ -35,6 +35,8 @@ pub struct Metrics {
     pub(super) accepted: Counter,
     /// Connections that could not be accepted.
     pub(super) accept_errors: Counter,
+    /// Handshakes of TLS that came to nothing.
+    pub(super) handshake_errors: Counter,
 }
 
 /// Why a body was not finished.
@@ -98,6 +100,7 @@ impl Default for Metrics {
             connections: Gauge::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),
+            handshake_errors: Counter::default(),
         }
     }
 }
@@ -131,6 +134,11 @@ impl Metrics {
         ours.register("connections", "Open connections of the main listener", self.connections.clone());
         ours.register("connections_accepted", "Connections of the main listener", self.accepted.clone());
         ours.register("accept_errors", "Connections that could not be accepted", self.accept_errors.clone());
+        ours.register(
+            "handshake_errors",
+            "Handshakes of TLS that came to nothing",
+            self.handshake_errors.clone(),
+        );
 
         let legacy = registry.sub_registry_with_prefix("routesrv");
         legacy.register("custom", "Answers of /routes, by status", self.legacy_total.clone());

@@ -14,6 +14,7 @@ use super::body::Pieces;
 use super::listener::{self, Drain, DrainReport, Limits};
 use super::metrics::Metrics;
 use super::path::{self, Target};
+use super::tls::{Certified, Tls};
 use crate::snapshot::Cell;
 use crate::time::Clock;
 
@@ -30,26 +31,27 @@ pub struct RoutesServer {
     pub kick: Arc<Notify>,
     /// How much it takes on.
     pub limits: Limits,
+    /// Mutual TLS, where it is asked for; plain text otherwise.
+    pub tls: Option<Arc<Tls>>,
 }
 
 impl RoutesServer {
     /// Serves until `drain` closes it and the last connection is done.
     pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
-        let (limits, metrics, server) = (self.limits, self.metrics.clone(), Arc::new(self));
-        let handle = move |request: Request<Incoming>| {
-            ready(server.respond(request.version(), request.method(), request.uri(), request.headers()))
-        };
-        listener::serve(listener, handle, limits, drain, metrics).await
+        let (limits, metrics, tls, server) =
+            (self.limits, self.metrics.clone(), self.tls.clone(), Arc::new(self));
+        let handle = move |request: Request<Incoming>| ready(server.respond(&request));
+        listener::serve(listener, tls, handle, limits, drain, metrics).await
     }
 
-    fn respond(
-        &self,
-        version: HttpVersion,
-        method: &Method,
-        uri: &Uri,
-        headers: &HeaderMap,
-    ) -> Response<Pieces> {
-        let Answer { status, mut headers, body, .. } = self.answer(version, method, uri, headers);
+    fn respond(&self, request: &Request<Incoming>) -> Response<Pieces> {
+        let (method, certified) = (request.method(), request.extensions().get::<Certified>().is_some());
+        let (version, uri, headers) = (request.version(), request.uri(), request.headers());
+        let Answer { status, mut headers, body, .. } = if certified || self.tls.is_none() || is_health(uri) {
+            self.answer(version, method, uri, headers)
+        } else {
+            answer::uncertified()
+        };
         // The length of what a GET would get is not known here, as with a 412 or a redirect; the peer is silent too.
         if method == Method::HEAD && body.is_empty() && !headers.contains_key(header::CONTENT_RANGE) {
             headers.remove(header::CONTENT_LENGTH);
@@ -98,4 +100,9 @@ impl RoutesServer {
         self.metrics.answered(answer.status, start.elapsed());
         answer
     }
+}
+
+/// What a kubelet asks, which has no certificate to show.
+fn is_health(uri: &Uri) -> bool {
+    path::target(uri.path(), uri.query()) == Target::Health
 }

@@ -83,7 +83,7 @@ impl SupportServer {
             let router = router.clone();
             async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
         };
-        let serving = listener::serve(listener, handle, Limits::default(), drain, Metrics::default());
+        let serving = listener::serve(listener, None, handle, Limits::default(), drain, Metrics::default());
         let looking = async {
             let mut ticks = tokio::time::interval(LOOK);
             loop {

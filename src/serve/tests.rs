@@ -52,8 +52,14 @@ impl Lab {
         let (cell, metrics, kick) = (Arc::<Cell>::default(), Metrics::default(), Arc::<Notify>::default());
         let address = listener.local_addr().expect("it is bound");
         let clock = Arc::new(ManualClock::default());
-        let server =
-            RoutesServer { cell: cell.clone(), clock, metrics: metrics.clone(), kick: kick.clone(), limits };
+        let server = RoutesServer {
+            cell: cell.clone(),
+            clock,
+            metrics: metrics.clone(),
+            kick: kick.clone(),
+            limits,
+            tls: None,
+        };
         let server = tokio::spawn(server.run(listener, drain));
         Self { address, cell, metrics, kick, begin, close, server }
     }

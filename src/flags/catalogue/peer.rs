@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 49] = [
+pub(super) static HONOURED: [Spec; 56] = [
     honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -27,6 +27,14 @@ pub(super) static HONOURED: [Spec; 49] = [
     honoured("address", Address, ":9090", Listeners, "where /routes and /health answer"),
     honoured("support-listener", Address, ":9911", Listeners,
         "where /metrics, /livez, /readyz and /status answer; empty for none"),
+    honoured("enable-mtls", Bool, "false", Listeners,
+        "HTTPS on -address; everything but /health asks for a client's certificate"),
+    honoured("tls-cert", Text, "", Listeners, "with it: certificates with their chains (PEM), commas between files"),
+    honoured("tls-key", Text, "", Listeners, "their keys, in the same order; changed files are taken up"),
+    honoured("tls-min-version", Text, "1.2", Listeners, "1.2 or 1.3"),
+    honoured("exclude-insecure-cipher-suites", Bool, "false", Listeners, "always so"),
+    honoured("mtls-authn-ca", Text, "", Listeners, "the authorities of clients (PEM), commas between files"),
+    honoured("mtls-authn-append-ca", Bool, "false", Listeners, "and those that the system trusts"),
 
     honoured("kubernetes", Bool, "false", Api,
         "read from Kubernetes; the rule here, and accepted so that routesrv's command line works"),
@@ -112,26 +120,19 @@ const TRAFFIC_ALGORITHMS: &[&str] = &["traffic-predicate", "traffic-segment-pred
 
 const GO: &str = "it is about the Go runtime";
 const TRACING: &str = "this version writes no traces";
-const SERVER_TLS: &str = "this version serves no TLS itself";
+const KEY_LOG: &str = "keys of sessions are never written down";
 const SERVER_FILTERS: &str = "this version runs no filters in front of /routes";
 const STATUS: &str = "this version writes no status of Ingresses";
 const SHARDS: &str = "this version serves no shards under /swarm";
 
 #[rustfmt::skip]
-pub(super) static UNSUPPORTED: [Spec; 27] = [
+pub(super) static UNSUPPORTED: [Spec; 20] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
     Spec::unsupported("open-telemetry", Yaml, "", TRACING),
     Spec::unsupported("opentracing", Text, "noop", TRACING),
-    Spec::unsupported("enable-mtls", Bool, "false", SERVER_TLS),
-    Spec::unsupported("tls-cert", Text, "", SERVER_TLS),
-    Spec::unsupported("tls-key", Text, "", SERVER_TLS),
-    Spec::unsupported("tls-min-version", Text, "1.2", SERVER_TLS),
-    Spec::unsupported("exclude-insecure-cipher-suites", Bool, "false", SERVER_TLS),
-    Spec::unsupported("mtls-authn-ca", Text, "", SERVER_TLS),
-    Spec::unsupported("mtls-authn-append-ca", Bool, "false", SERVER_TLS),
-    Spec::unsupported("tls-key-log-file", Text, "", SERVER_TLS),
+    Spec::unsupported("tls-key-log-file", Text, "", KEY_LOG),
     Spec::unsupported("route-server-filters", Filters, "", SERVER_FILTERS),
     Spec::unsupported("oauth2-tokeninfo-url", Text, "", SERVER_FILTERS),
     Spec::unsupported("oauth2-tokeninfo-timeout", Duration, "2s", SERVER_FILTERS),
