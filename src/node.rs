@@ -84,6 +84,7 @@ struct Node {
     clock: Arc<dyn Clock>,
     registry: Registry,
     routes_metrics: serve::Metrics,
+    gauges: serve::Gauges,
     publish_metrics: publish::Metrics,
     gate: Arc<Gate>,
 }
@@ -122,9 +123,11 @@ impl Node {
         let mut registry = Registry::default();
         let routes_metrics = serve::Metrics::default();
         routes_metrics.register(&mut registry);
+        let gauges = serve::Gauges::default();
+        gauges.register(&mut registry);
         let ours = registry.sub_registry_with_prefix("bellwether");
         let replication_metrics = replication::metrics::Metrics::register(ours);
-        let publish_metrics = publish::Metrics::register(ours);
+        let publish_metrics = publish::Metrics::register(ours, routes_metrics.clone(), gauges.clone());
         let gate = Arc::new(Gate::new(options.guard, ours));
         let election = election::start(&options, in_pod, clock.clone(), &mut registry).await?;
 
@@ -155,6 +158,7 @@ impl Node {
             clock,
             registry,
             routes_metrics,
+            gauges,
             publish_metrics,
             gate,
         })
@@ -169,9 +173,6 @@ impl Node {
             deadline: self.options.drain_timeout,
         };
         let heartbeats = Heartbeats::default();
-        let gauges = serve::Gauges::default();
-        let mut registry = self.registry;
-        gauges.register(&mut registry);
 
         let publisher = Publisher {
             source: self.source,
@@ -200,8 +201,8 @@ impl Node {
             phase: phases,
             heartbeats: heartbeats.clone(),
             another_ready: Arc::new(AtomicBool::new(false)),
-            registry: Arc::new(registry),
-            gauges,
+            registry: Arc::new(self.registry),
+            gauges: self.gauges.clone(),
             gate: self.gate,
             admin_token: self.options.admin_token_file.clone(),
         };
@@ -224,8 +225,10 @@ impl Node {
         }
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
-        tasks
-            .spawn("bridge", bridge::run(self.hub.clone(), self.election.clone(), phase.clone(), heartbeats));
+        tasks.spawn(
+            "bridge",
+            bridge::run(self.hub.clone(), self.election.clone(), phase.clone(), heartbeats, self.gauges),
+        );
         let served = tokio::spawn(routes.run(self.listeners.routes, drain.clone()));
         let watched = self.listeners.support.map(|listener| {
             // It closes last: whoever watches wants to see the end.

@@ -145,6 +145,7 @@ impl<S: ObjectSource> Publisher<S> {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complained: Option<(String, Instant)> = None;
+        self.metrics.started();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}

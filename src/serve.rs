@@ -9,6 +9,7 @@ mod bind;
 mod body;
 mod conditional;
 mod connection;
+mod exposition;
 mod gauges;
 mod held;
 mod listener;

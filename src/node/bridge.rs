@@ -2,7 +2,7 @@
 //! from both of them: the phase, and that they move.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 use crate::election::{Freshness, Handle};
 use crate::phase::Phase;
 use crate::replication::hub::Hub;
-use crate::serve::Heartbeats;
+use crate::serve::{Gauges, Heartbeats};
 
 /// How often the watchdogs are fed.
 const BEAT: Duration = Duration::from_millis(500);
@@ -24,6 +24,7 @@ pub(super) async fn run(
     election: Arc<Handle>,
     phase: watch::Sender<Phase>,
     heartbeats: Heartbeats,
+    gauges: Gauges,
 ) {
     let (mut changed, mut outranked) = (hub.changed(), hub.outranked());
     let (runtime, elects) = (
@@ -33,7 +34,7 @@ pub(super) async fn run(
     let mut beats = tokio::time::interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tell(&hub, &election, &phase);
+        tell(&hub, &election, &phase, &gauges);
         tokio::select! {
             _ = changed.changed() => {}
             Ok(()) = outranked.changed() => election.raise(*outranked.borrow_and_update()),
@@ -48,7 +49,7 @@ pub(super) async fn run(
     }
 }
 
-fn tell(hub: &Hub, election: &Handle, phase: &watch::Sender<Phase>) {
+fn tell(hub: &Hub, election: &Handle, phase: &watch::Sender<Phase>, gauges: &Gauges) {
     let (fence, active, known) =
         hub.read(|core| (core.fence(), core.active().map(|it| it.version), core.known()));
     election.saw(fence);
@@ -62,6 +63,8 @@ fn tell(hub: &Hub, election: &Handle, phase: &watch::Sender<Phase>) {
             let first = *phase == Phase::Starting;
             if first {
                 *phase = Phase::Serving;
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                gauges.initialized(now.as_secs_f64());
             }
             first
         });

@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::serve;
 use crate::snapshot::Contents;
 
 /// The metrics of polling and compiling; cheap to clone.
@@ -20,6 +21,8 @@ pub struct Metrics {
     last_success: Gauge<f64, AtomicU64>,
     quarantined: Gauge,
     diagnostics: Gauge,
+    answers: serve::Metrics,
+    state: serve::Gauges,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -35,14 +38,17 @@ impl Default for Metrics {
             last_success: Gauge::default(),
             quarantined: Gauge::default(),
             diagnostics: Gauge::default(),
+            answers: serve::Metrics::default(),
+            state: serve::Gauges::default(),
         }
     }
 }
 
 impl Metrics {
-    /// The metrics, registered.
-    pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+    /// The metrics, registered. What the peer counts of its polls stands in its own series, among its counts of
+    /// answers and its gauges of the state.
+    pub fn register(registry: &mut Registry, answers: serve::Metrics, state: serve::Gauges) -> Self {
+        let metrics = Self { answers, state, ..Self::default() };
         registry.register_with_unit(
             "poll_duration",
             "A whole poll: reading the upstream, compiling, announcing",
@@ -69,18 +75,57 @@ impl Metrics {
         metrics
     }
 
+    pub(super) fn started(&self) {
+        self.state.polling_started(unix_secs());
+    }
+
     pub(super) fn polled(&self, length: Duration) {
         self.poll.observe(length.as_secs_f64());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        self.last_success.set(now.as_secs_f64());
+        self.last_success.set(unix_secs());
     }
 
     pub(super) fn failed(&self, code: &str) {
         self.errors.get_or_create(&Code { code: code.to_owned() }).inc();
+        match code {
+            "empty" => self.answers.fetched_nothing(),
+            _ => self.answers.fetch_failed(),
+        }
     }
 
     pub(super) fn compiled(&self, contents: &Contents) {
         self.quarantined.set(contents.quarantined.len() as i64);
         self.diagnostics.set(contents.diagnostics.len() as i64);
+    }
+}
+
+fn unix_secs() -> f64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polls_are_counted_in_the_peers_series_too() {
+        let mut registry = Registry::default();
+        let (answers, state) = (serve::Metrics::default(), serve::Gauges::default());
+        answers.register(&mut registry);
+        state.register(&mut registry);
+        let metrics = Metrics::register(&mut registry, answers, state);
+        metrics.started();
+        metrics.failed("timeout");
+        metrics.failed("timeout");
+        metrics.failed("empty");
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).expect("a string takes any text");
+        for line in [
+            "poll_errors_total{code=\"timeout\"} 2",
+            "routesrv_custom_total{key=\"routes.fetch_errors\"} 2",
+            "routesrv_custom_total{key=\"routes.empty\"} 1",
+            "routesrv_custom_gauges{key=\"polling_started_timestamp\"} 1",
+        ] {
+            assert!(text.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{text}");
+        }
     }
 }

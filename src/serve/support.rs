@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::admin;
+use super::exposition::exposition;
 use super::gauges::Gauges;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
@@ -30,8 +31,6 @@ use crate::time::Clock;
 
 /// How often it looks whether the replica is current: a probe must not find only its own looks.
 const LOOK: Duration = Duration::from_millis(250);
-
-const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves `/metrics`, `/livez`, `/readyz` and `/status`, and takes commands.
 #[derive(Clone)]
@@ -133,11 +132,10 @@ impl Shared {
     }
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     shared.server.gauges.show(&shared.status());
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &shared.server.registry) {
-        Ok(()) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+    match exposition(&shared.server.registry, &headers) {
+        Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }
