@@ -46,16 +46,18 @@ type answer struct {
 	Status  int               `json:"status"`
 	Routes  string            `json:"routes"`
 	Count   int               `json:"count"`
-	Zones   map[string]string `json:"zones"`
-	Refused []string          `json:"refused"`
-	Log     []string          `json:"log"`
+	Zones   map[string]string `json:"zones,omitempty"`
+	Refused []string          `json:"refused,omitempty"`
+	Log     []string          `json:"log,omitempty"`
 }
 
 // pollDeadline bounds one poll of a cluster that is served from memory.
 const pollDeadline = 30 * time.Second
 
 var (
-	definition = regexp.MustCompile(`(?m)^([A-Za-z_][A-Za-z0-9_]*): `)
+	// definition is the begin of a route: all ids are the peer's own, and a line that an object's text breaks begins with
+	// none of them.
+	definition = regexp.MustCompile(`(?m)^((?:clone_)*(?:kube|__)[A-Za-z0-9_]*): `)
 	zone       = regexp.MustCompile(`\?zone=([^"&]*)"`)
 )
 
@@ -123,7 +125,8 @@ func elsewhere(q question) answer {
 	command.Stdin = bytes.NewReader(text)
 	out, err := command.Output()
 	if err != nil {
-		return answer{Error: err.Error()}
+		// What the other process does not survive, this one would not either.
+		os.Exit(2)
 	}
 	var answers []answer
 	if err := json.Unmarshal(out, &answers); err != nil || len(answers) != 1 {
@@ -153,7 +156,8 @@ func run(q question, polls *pollHook) answer {
 	if err := cfg.ParseArgs("routesrv", args); err != nil {
 		return answer{Error: err.Error()}
 	}
-	log.SetLevel(cfg.ApplicationLogLevel)
+	// The end of a poll is heard at the level INFO; only those below it change the table.
+	log.SetLevel(max(cfg.ApplicationLogLevel, log.InfoLevel))
 
 	polls.reset()
 	rs, err := routesrv.New(cfg.ToOptions())

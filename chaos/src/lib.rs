@@ -11,7 +11,9 @@
 //! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
 
 pub mod check;
+pub mod differential;
 pub mod faults;
+pub mod generate;
 pub mod history;
 pub mod http;
 pub mod numbers;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use chaos::differential::DifferentialArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
 use chaos::scenario::e2e::E2eArgs;
@@ -25,6 +26,8 @@ enum Command {
     Numbers(NumbersArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
     Http(ParityArgs),
+    /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
+    Differential(DifferentialArgs),
 }
 
 #[tokio::main]
@@ -51,6 +54,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::E2e(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Http(args) => args.run().await,
+        Command::Differential(args) => args.run().await,
     }
 }
 

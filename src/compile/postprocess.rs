@@ -10,14 +10,15 @@ use super::{Diagnostics, Settings, SourcedRoute};
 /// The id that Skipper's clients know the callback by.
 const GRANT_CALLBACK_ID: &str = "__oauth2_grant_callback";
 
-/// Applies all of it. The result is sorted by id; routes of one id keep their order.
+/// Applies all of it. The result is sorted by id; routes of one id keep their order. Where there is no route at all there
+/// stays none: the peer, too, adds its callback to something only.
 pub(super) fn process(
     mut routes: Vec<SourcedRoute>,
     settings: &Settings,
     diagnostics: &mut Diagnostics,
 ) -> Vec<SourcedRoute> {
     add_default_filters(&mut routes, &settings.default_filters_prepend, &settings.default_filters_append);
-    if settings.oauth2_grant_flow {
+    if settings.oauth2_grant_flow && !routes.is_empty() {
         routes.push(SourcedRoute { route: grant_callback(&settings.oauth2_callback_path), object: None });
     }
     rewrite::edit(&mut routes, &settings.edit_routes, diagnostics);

@@ -51,8 +51,14 @@ fn oauth_callback_has_no_default_filters_and_no_default_path() {
         default_filters_prepend: parse_filters("first()").unwrap(),
         ..Settings::default()
     };
-    let (lines, _) = processed("", &settings);
-    assert_eq!(lines, [r#"__oauth2_grant_callback: Path("") -> grantCallback() -> <shunt>;"#]);
+    let (lines, _) = processed("a: * -> <shunt>;", &settings);
+    assert_eq!(lines[0], r#"__oauth2_grant_callback: Path("") -> grantCallback() -> <shunt>;"#);
+}
+
+#[test]
+fn nothing_stays_nothing() {
+    let settings = Settings { oauth2_grant_flow: true, ..Settings::default() };
+    assert_eq!(processed("", &settings), (Vec::new(), 0));
 }
 
 #[test]
