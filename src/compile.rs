@@ -4,6 +4,7 @@
 //! it. What can go wrong is wrong with single objects: they, or single routes of theirs, are left out; diagnostics and the
 //! quarantine say which and why. The peer's table is met to the byte wherever its clients can parse it.
 
+mod addresses;
 mod algorithm;
 mod annotations;
 mod assembly;
@@ -32,6 +33,7 @@ use crate::object::Objects;
 
 use context::Context;
 
+pub use addresses::ServiceName;
 pub use counts::{Counts, Measure};
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
 pub use report::{LeftOut, Remark, Report};

@@ -177,6 +177,7 @@ impl Node {
         let publisher = Publisher {
             source: self.source,
             settings: Arc::new(self.options.compile.clone()),
+            services: self.options.shards.services(),
             interval: self.options.poll_interval,
             hub: self.hub.clone(),
             peers: self.options.replication.peers.clone(),
@@ -192,6 +193,7 @@ impl Node {
             kick: kick.clone(),
             limits: serve::Limits::default(),
             tls: self.tls.clone(),
+            shards: self.options.shards.clone(),
         };
         let support = SupportServer {
             replica: self.options.id.clone(),

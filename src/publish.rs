@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 pub use gate::Gate;
 pub use metrics::Metrics;
 
-use crate::compile::{Diagnostic, Settings, Text, compile};
+use crate::compile::{Diagnostic, ServiceName, Settings, Text, compile};
 use crate::election::{Handle, Role, Term};
 use crate::replication::catch_up;
 use crate::replication::core::{Draft, Published, Refusal};
@@ -40,6 +40,8 @@ pub struct Publisher<S> {
     pub source: S,
     /// What changes the table.
     pub settings: Arc<Settings>,
+    /// Services whose addresses go with the table.
+    pub services: Vec<ServiceName>,
     /// How often the upstream is read.
     pub interval: Duration,
     /// The replication state of this process.
@@ -197,8 +199,9 @@ impl<S: ObjectSource> Publisher<S> {
     async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
         let reading = self.read().await?;
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let settings = self.settings.clone();
-        let drafted = tokio::task::spawn_blocking(move || draft(reading, &settings, read_at)).await;
+        let (settings, services) = (self.settings.clone(), self.services.clone());
+        let drafted =
+            tokio::task::spawn_blocking(move || draft(reading, &settings, &services, read_at)).await;
         let draft = drafted.map_err(|_| PollError::Compiler)?.ok_or(PollError::Empty)?;
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
@@ -234,7 +237,12 @@ async fn other_term(role: &mut watch::Receiver<Role>, term: &Term) {
 }
 
 /// Compiles, digests and compresses; `None` where there is no route at all.
-fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Draft> {
+fn draft(
+    reading: Reading,
+    settings: &Settings,
+    services: &[ServiceName],
+    read_at: Duration,
+) -> Option<Draft> {
     let Reading { objects, mut diagnostics, .. } = reading;
     let compiled = compile(&objects, settings);
     if compiled.table.count == 0 {
@@ -242,6 +250,9 @@ fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Dra
     }
     diagnostics.extend(compiled.diagnostics);
     shorten(&mut diagnostics);
+    let addresses =
+        |it: &ServiceName| (it.to_string(), it.ready_addresses(&objects, settings.endpoint_slices));
+    let addresses = services.iter().map(addresses).collect();
     let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
     let contents = Contents {
         table: encode(compiled.table),
@@ -250,6 +261,7 @@ fn draft(reading: Reading, settings: &Settings, read_at: Duration) -> Option<Dra
         quarantined: compiled.quarantined,
         diagnostics,
         counts: compiled.counts,
+        addresses,
     };
     Some(Draft { contents, read_at_millis: read_at.as_millis() as u64 })
 }

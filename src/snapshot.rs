@@ -53,6 +53,8 @@ pub struct Contents {
     pub diagnostics: Vec<Diagnostic>,
     /// What it was made of; the guard compares the next table with it.
     pub counts: Counts,
+    /// The ready addresses of single Services that clients ask for by `namespace/name`.
+    pub addresses: BTreeMap<String, Vec<String>>,
 }
 
 impl Contents {
@@ -65,6 +67,7 @@ impl Contents {
             quarantined: Vec::new(),
             diagnostics: Vec::new(),
             counts: Counts(BTreeMap::new()),
+            addresses: BTreeMap::new(),
         }
     }
 
@@ -85,7 +88,8 @@ impl Contents {
     }
 
     /// Whether it says the same of its input as `other`: what is wrong with it, what is left out, what the guard and the
-    /// next leader start from. Addresses that no table has come and go; they alone make no difference.
+    /// next leader start from, which addresses clients ask for. Others that no table has come and go, and alone make no
+    /// difference.
     pub fn same_findings(&self, other: &Self) -> bool {
         let counts = |of: &Self| {
             let mut counts = of.counts.clone();
@@ -95,6 +99,7 @@ impl Contents {
         self.quarantined == other.quarantined
             && self.diagnostics == other.diagnostics
             && counts(self) == counts(other)
+            && self.addresses == other.addresses
     }
 
     /// Whether every table, zones too, has the digest of `other`'s.

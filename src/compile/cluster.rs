@@ -17,6 +17,8 @@ use super::{Diagnostics, ObjectRef, Settings};
 
 use slices::Slices;
 
+pub(super) use slices::addresses as addresses_in_slices;
+
 /// A namespace and a name.
 type Id<'a> = (&'a str, &'a str);
 

@@ -30,6 +30,8 @@ pub struct ServeOptions {
     pub address: SocketAddr,
     /// `-enable-mtls`: the files of TLS on `-address`; `None` for plain HTTP.
     pub tls: Option<serve::TlsFiles>,
+    /// `-kubernetes-redis-service-…` and `-kubernetes-valkey-service-…`.
+    pub shards: serve::Shards,
     /// `-support-listener`: where `/metrics`, `/livez`, `/readyz` and `/status` answer; `None` where it is empty.
     pub support_listener: Option<SocketAddr>,
     /// `-source-poll-timeout`: how often the leader reads the upstream.

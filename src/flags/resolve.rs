@@ -3,6 +3,7 @@
 mod address;
 mod guard;
 mod server_tls;
+mod shards;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub(super) fn serve(
         api: api(values),
         address: address::listener("address", values.text("address"))?,
         tls: server_tls::files(values, &mut notes)?,
+        shards: shards::shards(values, &mut notes)?,
         support_listener: values
             .non_empty("support-listener")
             .map(|text| address::listener("support-listener", &text))

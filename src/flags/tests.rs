@@ -264,6 +264,21 @@ fn mutual_tls_needs_its_files_and_plain_http_is_said() {
 }
 
 #[test]
+fn shards_need_both_names() {
+    let (namespace, name) =
+        ("-kubernetes-redis-service-namespace=swarm", "-kubernetes-redis-service-name=redis");
+    let redis = served(&[namespace, name]).unwrap().shards.redis.unwrap();
+    assert_eq!((redis.service.to_string().as_str(), redis.port), ("swarm/redis", 6379));
+    let alone = served(&[name]).unwrap();
+    assert!(
+        alone.shards.redis.is_none() && alone.notes[0].text.contains("only together"),
+        "{:?}",
+        alone.notes
+    );
+    assert!(refusal(&[namespace, name, "-kubernetes-redis-service-port=0"]).contains("is no port"));
+}
+
+#[test]
 fn flags_without_effect_are_named() {
     let notes = served(&["-metrics-prefix=x", "-access-log-disabled", "-opentracing=noop"]).unwrap().notes;
     assert_eq!(notes.len(), 2, "{notes:?}");

@@ -61,6 +61,7 @@ impl Lab {
         let publisher = Publisher {
             source: Scripted { asked: asked_sender, answers: answered },
             settings: Arc::new(Settings::default()),
+            services: Vec::new(),
             interval: Duration::from_millis(1),
             hub: hub.clone(),
             peers: Vec::new(),

@@ -177,7 +177,7 @@ struct Pings {
 /// What is being done to stage a snapshot.
 enum Work {
     Idle,
-    Receiving(Incoming),
+    Receiving(Box<Incoming>),
     Assembling(JoinHandle<Result<Snapshot, TableError>>),
 }
 
@@ -276,7 +276,7 @@ impl Stream {
                 let want = wire::Want { version: Some(incoming.version().into()), tables: incoming.wanted() };
                 self.send(follower_message::Message::Want(want)).await?;
             }
-            self.work = Work::Receiving(incoming);
+            self.work = Work::Receiving(Box::new(incoming));
         }
         self.work = match std::mem::replace(&mut self.work, Work::Idle) {
             Work::Receiving(incoming) if incoming.is_complete() => {

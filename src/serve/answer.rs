@@ -70,6 +70,20 @@ pub fn health(has_table: bool) -> Answer {
     }
 }
 
+/// Answers `/swarm/…/shards` with `body`, which is `None` before the addresses were read: no client is told that there
+/// are none because nobody has looked.
+pub fn shards(method: &Method, body: Option<String>) -> Answer {
+    if method != Method::GET {
+        return Answer::bare(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let Some(body) = body else {
+        return Answer::error(StatusCode::SERVICE_UNAVAILABLE, "not read from the upstream yet\n");
+    };
+    let mut answer = Answer::new(StatusCode::OK).with(Bytes::from(body));
+    answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
 /// Answers a path that has nothing.
 pub fn nothing() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "404 page not found\n")

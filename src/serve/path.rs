@@ -9,6 +9,10 @@ pub(super) enum Target {
     Zone(String),
     /// `/health`.
     Health,
+    /// `/swarm/redis/shards`.
+    RedisShards,
+    /// `/swarm/valkey/shards`.
+    ValkeyShards,
     /// Another spelling of a path; it is at this location.
     Moved(String),
     /// Nothing.
@@ -44,6 +48,8 @@ pub(super) fn target(path: &str, query: Option<&str>) -> Target {
         [b"", b"routes", zone] if !zone.is_empty() => {
             Target::Zone(String::from_utf8_lossy(zone).into_owned())
         }
+        [b"", b"swarm", b"redis", b"shards"] => Target::RedisShards,
+        [b"", b"swarm", b"valkey", b"shards"] => Target::ValkeyShards,
         _ => Target::Nothing,
     }
 }
@@ -106,7 +112,9 @@ mod tests {
             ("/health/", Nothing),
             ("/", Nothing),
             ("/Routes", Nothing),
-            ("/swarm/redis/shards", Nothing),
+            ("/swarm/redis/shards", Target::RedisShards),
+            ("/swarm/valkey/shards", Target::ValkeyShards),
+            ("/swarm/redis/shards/", Nothing),
             ("//routes", moved("/routes")),
             ("/x/../routes", moved("/routes")),
             ("/./routes", moved("/routes")),

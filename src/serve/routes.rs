@@ -14,6 +14,7 @@ use super::body::Pieces;
 use super::listener::{self, Drain, DrainReport, Limits};
 use super::metrics::Metrics;
 use super::path::{self, Target};
+use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
 use crate::snapshot::Cell;
 use crate::time::Clock;
@@ -33,6 +34,8 @@ pub struct RoutesServer {
     pub limits: Limits,
     /// Mutual TLS, where it is asked for; plain text otherwise.
     pub tls: Option<Arc<Tls>>,
+    /// The stores whose shards clients may ask for.
+    pub shards: Shards,
 }
 
 impl RoutesServer {
@@ -74,12 +77,21 @@ impl RoutesServer {
         match path::target(uri.path(), uri.query()) {
             Target::Routes => self.routes(method, headers, None),
             Target::Zone(zone) => self.routes(method, headers, Some(&zone)),
+            Target::RedisShards => self.shards(method, self.shards.redis.as_ref()),
+            Target::ValkeyShards => self.shards(method, self.shards.valkey.as_ref()),
             Target::Health => answer::health(self.cell.load().active.is_some()),
             Target::Server => answer::server(method),
             Target::Moved(location) => answer::moved(method, &location),
             Target::Nothing => answer::nothing(),
             Target::Malformed => answer::malformed("400 Bad Request"),
         }
+    }
+
+    fn shards(&self, method: &Method, store: Option<&Store>) -> Answer {
+        let Some(Store { service, port }) = store else { return answer::nothing() };
+        let view = self.cell.load();
+        let known = view.active.as_ref().and_then(|it| it.contents.addresses.get(&service.to_string()));
+        answer::shards(method, known.map(|addresses| shards::json(addresses, *port)))
     }
 
     fn routes(&self, method: &Method, headers: &HeaderMap, zone: Option<&str>) -> Answer {

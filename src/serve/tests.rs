@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Drain, DrainReport, Limits, Metrics, RoutesServer};
+use super::{Drain, DrainReport, Limits, Metrics, RoutesServer, Shards, Store};
+use crate::compile::ServiceName;
 use crate::snapshot::{Cell, Contents, Snapshot, Standing, Table, Version, View};
 use crate::time::{ManualClock, Moment};
 
@@ -59,6 +60,7 @@ impl Lab {
             kick: kick.clone(),
             limits,
             tls: None,
+            shards: Shards { redis: Some(redis()), valkey: None },
         };
         let server = tokio::spawn(server.run(listener, drain));
         Self { address, cell, metrics, kick, begin, close, server }
@@ -264,4 +266,26 @@ async fn silent_connection_is_closed_after_the_head_timeout() {
     let mut silent = lab.connect().await;
     silent.write_all(b"GET /routes HT").await.expect("open");
     assert!(!rest(&mut silent).await.contains("200"));
+}
+
+fn redis() -> Store {
+    let service = ServiceName { namespace: "swarm".to_owned(), name: "redis".to_owned() };
+    Store { service, port: 6379 }
+}
+
+#[tokio::test]
+async fn shards_are_those_of_the_active_snapshot() {
+    let lab = Lab::start(Limits::default(), PATIENCE).await;
+    let ask = async |path: &str| lab.ask(&closing(path)).await;
+    assert!(ask("/swarm/redis/shards").await.starts_with("HTTP/1.1 503 "));
+    assert!(ask("/swarm/valkey/shards").await.starts_with("HTTP/1.1 404 "), "no flag names one");
+    let mut contents = snapshot("a: * -> <shunt>").contents.as_ref().clone();
+    contents.addresses.insert("swarm/redis".to_owned(), vec!["10.2.5.7".to_owned()]);
+    let active = Snapshot { contents: Arc::new(contents), ..snapshot("a: * -> <shunt>").as_ref().clone() };
+    lab.cell.store(View { active: Some(Arc::new(active)), ..View::default() });
+    let answer = ask("/swarm/redis/shards").await;
+    assert!(answer.ends_with(r#"{"endpoints":[{"address":"10.2.5.7:6379"}]}"#), "{answer}");
+    assert!(answer.contains("\r\nContent-Type: application/json\r\n"), "{answer}");
+    let head = closing("/swarm/redis/shards").replacen("GET", "HEAD", 1);
+    assert!(lab.ask(&head).await.starts_with("HTTP/1.1 405 "));
 }

@@ -34,6 +34,8 @@ pub struct Announcement {
     pub diagnostics: Vec<Diagnostic>,
     /// What the table was made of.
     pub counts: Counts,
+    /// The ready addresses of single Services, by `namespace/name`.
+    pub addresses: BTreeMap<String, Vec<String>>,
 }
 
 /// One table of an announcement.
@@ -81,6 +83,7 @@ impl Announcement {
             quarantined: contents.quarantined.clone(),
             diagnostics: contents.diagnostics.clone(),
             counts: contents.counts.clone(),
+            addresses: contents.addresses.clone(),
         }
     }
 
@@ -129,6 +132,7 @@ impl Announcement {
             quarantined: self.quarantined.clone(),
             diagnostics: self.diagnostics.clone(),
             counts: self.counts.clone(),
+            addresses: self.addresses.clone(),
         };
         Ok(Snapshot {
             version: self.version,
@@ -167,6 +171,11 @@ impl Announcement {
                 })
                 .collect(),
             counts: encode_counts(&self.counts),
+            services: self
+                .addresses
+                .iter()
+                .map(|(name, addresses)| wire::Service { name: name.clone(), addresses: addresses.clone() })
+                .collect(),
         }
     }
 
@@ -206,6 +215,7 @@ impl Announcement {
                 })
                 .collect(),
             counts: decode_counts(header.counts),
+            addresses: header.services.into_iter().map(|it| (it.name, it.addresses)).collect(),
         })
     }
 }

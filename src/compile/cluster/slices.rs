@@ -21,8 +21,10 @@ pub(super) struct Slices<'a> {
 }
 
 /// Groups slices by the service that their label names. Slices that name no ports are passed over.
-pub(super) fn by_service(slices: &[EndpointSlice]) -> HashMap<Id<'_>, Slices<'_>> {
-    let mut services: HashMap<Id<'_>, Slices<'_>> = HashMap::new();
+pub(super) fn by_service<'a>(
+    slices: impl IntoIterator<Item = &'a EndpointSlice>,
+) -> HashMap<Id<'a>, Slices<'a>> {
+    let mut services: HashMap<Id<'a>, Slices<'a>> = HashMap::new();
     for slice in slices {
         let Some(ports) = &slice.ports else { continue };
         let service = slice.metadata.labels.get(SERVICE_NAME).map_or("", String::as_str);
@@ -31,6 +33,16 @@ pub(super) fn by_service(slices: &[EndpointSlice]) -> HashMap<Id<'_>, Slices<'_>
         slice.endpoints.iter().for_each(|endpoint| merged.add(endpoint));
     }
     services
+}
+
+/// The ready addresses of the Service `name`, from the slices of its namespace.
+pub(in crate::compile) fn addresses<'a>(
+    slices: impl Iterator<Item = &'a EndpointSlice>,
+    name: &str,
+) -> Vec<String> {
+    let ours = slices.filter(|slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|it| it == name));
+    let ready = by_service(ours).into_values().flat_map(|service| service.ready.into_keys());
+    ready.map(str::to_owned).collect()
 }
 
 impl<'a> Slices<'a> {

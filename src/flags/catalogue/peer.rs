@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 56] = [
+pub(super) static HONOURED: [Spec; 62] = [
     honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -35,6 +35,14 @@ pub(super) static HONOURED: [Spec; 56] = [
     honoured("exclude-insecure-cipher-suites", Bool, "false", Listeners, "always so"),
     honoured("mtls-authn-ca", Text, "", Listeners, "the authorities of clients (PEM), commas between files"),
     honoured("mtls-authn-append-ca", Bool, "false", Listeners, "and those that the system trusts"),
+    honoured("kubernetes-redis-service-namespace", Text, "", Listeners,
+        "with the name: the Service whose ready pods /swarm/redis/shards names"),
+    honoured("kubernetes-redis-service-name", Text, "", Listeners, "its name"),
+    honoured("kubernetes-redis-service-port", Int, "6379", Listeners, "the port of its pods"),
+    honoured("kubernetes-valkey-service-namespace", Text, "", Listeners,
+        "with the name: the Service whose ready pods /swarm/valkey/shards names"),
+    honoured("kubernetes-valkey-service-name", Text, "", Listeners, "its name"),
+    honoured("kubernetes-valkey-service-port", Int, "6379", Listeners, "the port of its pods"),
 
     honoured("kubernetes", Bool, "false", Api,
         "read from Kubernetes; the rule here, and accepted so that routesrv's command line works"),
@@ -123,10 +131,9 @@ const TRACING: &str = "this version writes no traces";
 const KEY_LOG: &str = "keys of sessions are never written down";
 const SERVER_FILTERS: &str = "this version runs no filters in front of /routes";
 const STATUS: &str = "this version writes no status of Ingresses";
-const SHARDS: &str = "this version serves no shards under /swarm";
 
 #[rustfmt::skip]
-pub(super) static UNSUPPORTED: [Spec; 20] = [
+pub(super) static UNSUPPORTED: [Spec; 14] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
@@ -141,10 +148,4 @@ pub(super) static UNSUPPORTED: [Spec; 20] = [
     Spec::unsupported("idle-conns-num", Int, "64", SERVER_FILTERS),
     Spec::unsupported("opentracing-client-trace-by-tag", Bool, "false", SERVER_FILTERS),
     Spec::unsupported("kubernetes-status-from-service", Text, "", STATUS),
-    Spec::unsupported("kubernetes-redis-service-namespace", Text, "", SHARDS),
-    Spec::unsupported("kubernetes-redis-service-name", Text, "", SHARDS),
-    Spec::unsupported("kubernetes-redis-service-port", Int, "6379", SHARDS),
-    Spec::unsupported("kubernetes-valkey-service-namespace", Text, "", SHARDS),
-    Spec::unsupported("kubernetes-valkey-service-name", Text, "", SHARDS),
-    Spec::unsupported("kubernetes-valkey-service-port", Int, "6379", SHARDS),
 ];

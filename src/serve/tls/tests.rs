@@ -81,6 +81,7 @@ impl Lab {
             kick: Arc::default(),
             limits: Limits::default(),
             tls: Some(tls.clone()),
+            shards: Default::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
