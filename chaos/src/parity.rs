@@ -67,6 +67,10 @@ impl ParityArgs {
         for request in requests::about(&subject) {
             self.ask(&pair, &request, &mut findings).await?;
         }
+        pair.with_shards(folder).await?;
+        for request in requests::about_shards() {
+            self.ask(&pair, &request, &mut findings).await?;
+        }
         let Findings { requests, known, unexplained } = findings;
         println!("{known} differences are those of docs/compatibility.md");
         println!("{requests} requests, {unexplained} unexplained differences");

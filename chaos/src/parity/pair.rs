@@ -26,6 +26,7 @@ const ATTEMPTS: usize = 20;
 
 /// One routesrv and one Bellwether on one API server.
 pub(super) struct Pair {
+    binaries: [PathBuf; 2],
     api: Api,
     peer: Side,
     ours: Side,
@@ -36,41 +37,70 @@ struct Side {
     serve: SocketAddr,
 }
 
+/// A Service that is there, and one that is not.
+const SHARDS: [&str; 5] = [
+    "-kubernetes-redis-service-namespace=default",
+    "-kubernetes-redis-service-name=svc",
+    "-kubernetes-valkey-service-namespace=default",
+    "-kubernetes-valkey-service-name=nowhere",
+    "-kubernetes-valkey-service-port=7000",
+];
+
+/// The peer and Bellwether, listening, with the `more` flags.
+async fn sides(
+    binaries: &[PathBuf; 2],
+    api: &Api,
+    folder: &Folder,
+    run: &str,
+    more: &[&str],
+) -> Result<[Side; 2]> {
+    let logs = folder.sub("logs")?;
+    let side = |name: &str, binary: &PathBuf, own: Vec<String>| {
+        let serve = ports::free()?;
+        let mut command = Command::new(binary);
+        command.args(own).args(more).args([
+            format!("-kubernetes-url={}", api.url()),
+            format!("-address={serve}"),
+            format!("-support-listener={}", ports::free()?),
+            "-enable-kubernetes-endpointslices".to_owned(),
+            "-source-poll-timeout=100".to_owned(),
+        ]);
+        anyhow::Ok(Side { process: Process::spawn(&format!("{name}-{run}"), command, &logs)?, serve })
+    };
+    let state = folder.sub(&format!("state-{run}"))?;
+    let own = vec![
+        "serve".to_owned(),
+        "--id=ours".to_owned(),
+        format!("--state-dir={}", state.display()),
+        format!("--lease=file:{}", state.join("lease").display()),
+        format!("--replication-listener={}", ports::free()?),
+    ];
+    let mut both = [
+        side("routesrv", &binaries[0], vec!["-kubernetes".to_owned()])?,
+        side("bellwether", &binaries[1], own)?,
+    ];
+    for side in &mut both {
+        side.listens().await?;
+    }
+    Ok(both)
+}
+
 impl Pair {
     /// Starts both. The API server is down, so neither has a table yet.
     pub(super) async fn start(binary: Option<PathBuf>, folder: &Folder) -> Result<Self> {
-        let peer = peers::ROUTESRV.binary()?;
-        let ours = bellwether(binary).await?;
+        let binaries = [peers::ROUTESRV.binary()?, bellwether(binary).await?];
         let api = Api::start().await?;
-        let logs = folder.sub("logs")?;
-        let side = |name: &str, binary: PathBuf, more: Vec<String>| {
-            let serve = ports::free()?;
-            let mut command = Command::new(binary);
-            command.args(more).args([
-                format!("-kubernetes-url={}", api.url()),
-                format!("-address={serve}"),
-                format!("-support-listener={}", ports::free()?),
-                "-enable-kubernetes-endpointslices".to_owned(),
-                "-source-poll-timeout=100".to_owned(),
-            ]);
-            anyhow::Ok(Side { process: Process::spawn(name, command, &logs)?, serve })
-        };
-        let own = vec![
-            "serve".to_owned(),
-            "--id=ours".to_owned(),
-            format!("--state-dir={}", folder.sub("state")?.display()),
-            format!("--lease=file:{}", folder.path().join("lease").display()),
-            format!("--replication-listener={}", ports::free()?),
-        ];
-        let mut pair = Self {
-            peer: side("routesrv", peer, vec!["-kubernetes".to_owned()])?,
-            ours: side("bellwether", ours, own)?,
-            api,
-        };
-        for side in [&mut pair.peer, &mut pair.ours] {
-            side.listens().await?;
+        let [peer, ours] = sides(&binaries, &api, folder, "plain", &[]).await?;
+        Ok(Self { binaries, api, peer, ours })
+    }
+
+    /// Starts both anew, with shards to tell: the peer needs the API server for that.
+    pub(super) async fn with_shards(&mut self, folder: &Folder) -> Result<()> {
+        [self.peer, self.ours] = sides(&self.binaries, &self.api, folder, "shards", &SHARDS).await?;
+        for side in [&self.peer, &self.ours] {
+            side.changed("").await?;
         }
-        Ok(pair)
+        Ok(())
     }
 
     /// Brings the API server up, and has both serve one table that came to both within one second of the clock:

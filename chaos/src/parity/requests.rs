@@ -105,6 +105,25 @@ pub(super) fn about(subject: &Subject) -> Vec<Request> {
     all
 }
 
+/// What is asked about the shards of stores.
+pub(super) fn about_shards() -> Vec<Request> {
+    let paths = [
+        "/swarm/redis/shards",
+        "/swarm/valkey/shards",
+        "/swarm/redis/shards/",
+        "//swarm/redis/shards",
+        "/swarm",
+    ];
+    let all = |path| ["GET", "HEAD", "POST"].map(|method| Request::new(method, path, &[]));
+    let mut all: Vec<_> = paths.into_iter().flat_map(all).collect();
+    all.push(Request::new(
+        "GET",
+        "/swarm/redis/shards",
+        &[("Accept-Encoding", "gzip"), ("Range", "bytes=0-3")],
+    ));
+    all
+}
+
 #[rustfmt::skip]
 const PATHS: [&str; 47] = [
     "/routes", "/routes/zone-1", "/routes/zone-2", "/routes/nowhere", "/routes/", "/routes/a/b", "/health", "/health/",
