@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod differential;
+pub mod fakeapi;
 pub mod faults;
 pub mod generate;
 pub mod history;
@@ -25,3 +26,4 @@ pub mod process;
 pub mod scenario;
 pub mod stage;
 pub mod table;
+pub mod upstream;

@@ -6,6 +6,7 @@ use chaos::differential::DifferentialArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
 use chaos::scenario::e2e::E2eArgs;
+use chaos::upstream::FaultyUpstreamArgs;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -28,6 +29,8 @@ enum Command {
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
     Differential(DifferentialArgs),
+    /// Answer wrongly in the API server's place, and see whose table changes. Needs routesrv (see peers).
+    FaultyUpstream(FaultyUpstreamArgs),
 }
 
 #[tokio::main]
@@ -55,6 +58,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Numbers(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,
+        Command::FaultyUpstream(args) => args.run().await,
     }
 }
 
