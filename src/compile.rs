@@ -16,6 +16,7 @@ mod document;
 mod hosts;
 mod ingress;
 mod names;
+mod past;
 mod postprocess;
 mod quarantine;
 mod redirect;
@@ -36,8 +37,11 @@ use context::Context;
 pub use addresses::ServiceName;
 pub use counts::{Counts, Measure};
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
+pub use past::{Ledger, Past};
 pub use report::{LeftOut, Remark, Report};
-pub use settings::{AnnotationFilters, AnnotationPredicates, PathMode, Rewrite, Settings, TrafficAlgorithm};
+pub use settings::{
+    AnnotationFilters, AnnotationPredicates, Limits, PathMode, Rewrite, Settings, TrafficAlgorithm,
+};
 pub use sourced::SourcedRoute;
 
 /// What a compilation gives.
@@ -51,6 +55,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// Routes that would not survive printing and parsing, and so are left out.
     pub quarantined: Vec<Quarantined>,
+    /// Who made which definition of the main table: what the next compilation wants of this one.
+    pub ledger: Ledger,
     /// What it was made of.
     pub counts: Counts,
 }
@@ -65,7 +71,7 @@ pub struct Text {
 }
 
 /// A route that is left out of the table, because no Skipper could parse the table with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Quarantined {
     /// The id of the route; empty where the whole object is left out.
     pub route: String,
@@ -73,6 +79,13 @@ pub struct Quarantined {
     pub object: ObjectRef,
     /// Why it would break the table.
     pub reason: String,
+    /// How to mend it, and what is served until then.
+    pub hint: String,
+    /// The UID of the object, where it has one: another object of its name has no part in what follows.
+    pub uid: String,
+    /// The ids of the object's routes when it was last good, which stay in the table. With several routes of one
+    /// object left out, the first of them has it.
+    pub last_good: Vec<String>,
 }
 
 impl Compiled {
@@ -82,17 +95,25 @@ impl Compiled {
     }
 }
 
-/// Compiles `objects` under `settings`.
-pub fn compile(objects: &Objects, settings: &Settings) -> Compiled {
+/// Compiles `objects` under `settings`. What is bad now has the routes that it had in the `past`, if it had any.
+pub fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Compiled {
     let mut diagnostics = Diagnostics::default();
     let mut quarantined = Vec::new();
     let context = Context::new(objects, settings, &mut diagnostics);
     let routes = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
-    let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics);
+    let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics, &settings.limits);
+    let (document, ledger) = quarantine::restore(past, objects, &mut routes, document, &mut quarantined);
     let zones = zones::tables(&routes, &document);
     let counts = Counts::of(objects, settings, &routes);
-    Compiled { table: document.finish(), zones, diagnostics: diagnostics.into_vec(), quarantined, counts }
+    Compiled {
+        table: document.finish(),
+        zones,
+        diagnostics: diagnostics.into_vec(),
+        quarantined,
+        ledger,
+        counts,
+    }
 }
 
 #[cfg(test)]

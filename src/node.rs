@@ -184,6 +184,8 @@ impl Node {
             security: self.security.clone(),
             election: self.election.clone(),
             gate: self.gate.clone(),
+            past: Arc::default(),
+            findings: publish::Findings::default(),
             metrics: self.publish_metrics,
         };
         let routes = RoutesServer {

@@ -4,6 +4,8 @@
 //! poll. What can go wrong: the upstream (the old table stays, the poll is repeated), an empty table (never
 //! published), a table that is doubtfully small (held by the guard), the term (everything stops at the next step).
 
+mod draft;
+mod findings;
 mod gate;
 mod metrics;
 
@@ -13,23 +15,20 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use findings::Findings;
 pub use gate::Gate;
 pub use metrics::Metrics;
 
-use crate::compile::{Diagnostic, ServiceName, Settings, Text, compile};
+use crate::compile::{Past, ServiceName, Settings};
 use crate::election::{Handle, Role, Term};
 use crate::replication::catch_up;
-use crate::replication::core::{Draft, Published, Refusal};
+use crate::replication::core::{Published, Refusal};
 use crate::replication::hub::Hub;
 use crate::replication::peer::Security;
-use crate::snapshot::{Contents, Table};
 use crate::source::{ObjectSource, Reading, SourceError};
 
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
-
-/// The most diagnostics that a snapshot carries.
-const MOST_DIAGNOSTICS: usize = 1_000;
 
 /// How often a read that takes long says that it goes on.
 const ALIVE: Duration = Duration::from_secs(1);
@@ -54,6 +53,10 @@ pub struct Publisher<S> {
     pub election: Arc<Handle>,
     /// Where tables are held back that are doubtfully small.
     pub gate: Arc<Gate>,
+    /// What the last compilation leaves to the next one; nothing at the start.
+    pub past: Arc<Past>,
+    /// What is known of bad objects already.
+    pub findings: Findings,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -67,6 +70,8 @@ enum PollError {
     Compiler,
     #[error("the table is empty, and an empty table is never published")]
     Empty,
+    #[error("the table has {0} bytes, more than the {1} of -max-table-bytes")]
+    TooLarge(u64, u64),
 }
 
 impl PollError {
@@ -75,6 +80,7 @@ impl PollError {
             Self::Source(error) => &error.code,
             Self::Compiler => "compiler",
             Self::Empty => "empty",
+            Self::TooLarge(..) => "too-large",
         }
     }
 
@@ -138,6 +144,10 @@ impl<S: ObjectSource> Publisher<S> {
         tracing::info!(%epoch, announced = %known, "caught up with every replica that answered");
         if let Some(snapshot) = &inherited {
             self.source.raise_floor(&snapshot.contents.resource_versions);
+            let (table, quarantined) = (snapshot.contents.table.plain(), &snapshot.contents.quarantined);
+            if !self.past.knows(table) {
+                self.past = Arc::new(Past::inherited(table.clone(), quarantined.clone()));
+            }
         }
         self.gate.open(inherited.map(|snapshot| snapshot.contents.counts.clone()));
         self.poll_for_ever(term).await;
@@ -199,10 +209,10 @@ impl<S: ObjectSource> Publisher<S> {
     async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
         let reading = self.read().await?;
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let (settings, services) = (self.settings.clone(), self.services.clone());
-        let drafted =
-            tokio::task::spawn_blocking(move || draft(reading, &settings, &services, read_at)).await;
-        let draft = drafted.map_err(|_| PollError::Compiler)?.ok_or(PollError::Empty)?;
+        let (settings, services, past) = (self.settings.clone(), self.services.clone(), self.past.clone());
+        let drafting = move || draft::draft(reading, &settings, &services, &past, read_at);
+        let drafted = tokio::task::spawn_blocking(drafting).await;
+        let (draft, past) = drafted.map_err(|_| PollError::Compiler)??;
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
         let quarantined = draft.contents.quarantined.len();
@@ -212,6 +222,8 @@ impl<S: ObjectSource> Publisher<S> {
         if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
             return Ok(None);
         }
+        self.past = Arc::new(past);
+        self.findings.news(&draft.contents.quarantined).log();
         // At the act, not at the top of the loop: the compiler may have taken longer than the term.
         let published = self.hub.update(|core, now| core.publish(term, draft, now));
         match published {
@@ -233,46 +245,6 @@ async fn other_term(role: &mut watch::Receiver<Role>, term: &Term) {
     let other = |role: &Role| !matches!(role, Role::Leader(now) if now.id() == term.id());
     if role.wait_for(other).await.is_err() {
         std::future::pending::<()>().await;
-    }
-}
-
-/// Compiles, digests and compresses; `None` where there is no route at all.
-fn draft(
-    reading: Reading,
-    settings: &Settings,
-    services: &[ServiceName],
-    read_at: Duration,
-) -> Option<Draft> {
-    let Reading { objects, mut diagnostics, .. } = reading;
-    let compiled = compile(&objects, settings);
-    if compiled.table.count == 0 {
-        return None;
-    }
-    diagnostics.extend(compiled.diagnostics);
-    shorten(&mut diagnostics);
-    let addresses =
-        |it: &ServiceName| (it.to_string(), it.ready_addresses(&objects, settings.endpoint_slices));
-    let addresses = services.iter().map(addresses).collect();
-    let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
-    let contents = Contents {
-        table: encode(compiled.table),
-        zones: compiled.zones.into_iter().map(|(zone, text)| (zone, encode(text))).collect(),
-        resource_versions: objects.resource_versions,
-        quarantined: compiled.quarantined,
-        diagnostics,
-        counts: compiled.counts,
-        addresses,
-    };
-    Some(Draft { contents, read_at_millis: read_at.as_millis() as u64 })
-}
-
-/// Diagnostics travel with every announcement, and people read them: the first ones say enough.
-fn shorten(diagnostics: &mut Vec<Diagnostic>) {
-    let more = diagnostics.len().saturating_sub(MOST_DIAGNOSTICS);
-    if more > 0 {
-        diagnostics.truncate(MOST_DIAGNOSTICS);
-        let hint = "run bellwether compile over the same objects to see all of them".to_owned();
-        diagnostics.push(Diagnostic { object: None, reason: format!("and {more} more"), hint });
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use bellwether::compile::{self, Compiled, Settings};
+use bellwether::compile::{self, Compiled, Past, Settings};
 use bellwether::flags::{self, Parsed};
 use bellwether::object::Objects;
 use serde::Deserialize;
@@ -101,7 +101,7 @@ fn differences(case: &Case) -> Option<String> {
         Err(error) => return Some(format!("  the flags are refused: {error}\n")),
     };
     let (objects, mut diagnostics) = Objects::from_values(case.objects.iter().cloned());
-    let compiled = compile::compile(&objects, &settings);
+    let compiled = compile::compile(&objects, &settings, &Past::default());
     diagnostics.extend(compiled.diagnostics.iter().cloned());
 
     let mut out = String::new();

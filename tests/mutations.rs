@@ -164,7 +164,8 @@ fn of_the_others(table: &str) -> BTreeSet<&str> {
 
 /// Tries every mutation of every object of tenant a, beside a tenant b. There have to be so many at least.
 fn whatever_is_wrong_stays_there(settings: &Settings, least: usize) {
-    let compiled = |(objects, _): (Objects, _)| compile::compile(&objects, settings);
+    let compiled =
+        |(objects, _): (Objects, _)| compile::compile(&objects, settings, &compile::Past::default());
     let objects = [tenant('a'), tenant('b')].concat();
     let sound = compiled(Objects::from_values(objects.clone()));
     let expected = of_the_others(&sound.table.eskip);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{CliError, block_on, print};
-use crate::compile::{self, Diagnostic, Report};
+use crate::compile::{self, Diagnostic, Past, Report};
 use crate::flags::{CompileOptions, Note};
 use crate::source::{Manifests, ObjectSource as _};
 use crate::telemetry;
@@ -19,7 +19,7 @@ pub(super) fn run(options: &CompileOptions) -> Result<(), CliError> {
     let mut source = Manifests::new(options.manifests.clone(), options.default_filters_dir.clone())
         .only(options.namespace.clone());
     let mut reading = block_on(source.read())?.map_err(|error| CliError::Failed(error.to_string()))?;
-    let mut compiled = compile::compile(&reading.objects, &options.compile);
+    let mut compiled = compile::compile(&reading.objects, &options.compile, &Past::default());
     reading.diagnostics.append(&mut compiled.diagnostics);
     compiled.diagnostics = reading.diagnostics;
     compiled.diagnostics.iter().for_each(log);

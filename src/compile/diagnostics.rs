@@ -1,5 +1,7 @@
 //! What the compiler says about its input.
 
+use std::fmt;
+
 use crate::object::Metadata;
 
 /// The object that something was found in.
@@ -17,6 +19,12 @@ impl ObjectRef {
     /// The object of that kind that says `metadata` of itself.
     pub fn new(kind: &str, metadata: &Metadata) -> Self {
         Self { kind: kind.to_owned(), namespace: metadata.namespace.clone(), name: metadata.name.clone() }
+    }
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
     }
 }
 

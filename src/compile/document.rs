@@ -42,6 +42,18 @@ impl Document {
         accepted
     }
 
+    /// Appends a definition that was looked at before: in these words, or as it is printed.
+    pub(super) fn append(&mut self, route: &Route, text: Option<&str>) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        match text {
+            Some(text) => self.text.push_str(text),
+            None => eskip::print_definition(&mut self.text, route),
+        }
+        self.ends.push(self.text.len());
+    }
+
     /// The text before the definition number `index`, its newline included.
     pub(super) fn before(&self, index: usize) -> usize {
         index.checked_sub(1).map_or(0, |previous| self.ends[previous] + 1)

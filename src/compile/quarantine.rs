@@ -4,27 +4,59 @@
 //! A client parses a table as a whole, so one route that does not parse would freeze them all.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use crate::eskip::{self, Backend, Verdict};
 
 use super::document::Document;
-use super::{Diagnostics, ObjectRef, Quarantined, SourcedRoute};
+use super::{Diagnostics, Limits, ObjectRef, Quarantined, SourcedRoute};
 
 mod sound;
+mod stay;
+
+pub(super) use stay::restore;
 
 /// Prints `routes`. Those that would break the document are taken out of them and of it.
 pub(super) fn sift(
     routes: &mut Vec<SourcedRoute>,
     quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,
+    limits: &Limits,
 ) -> Document {
     let mut document = Document::with_room_for(routes.len());
+    let mut sizes: HashMap<Arc<ObjectRef>, u64> = HashMap::new();
     routes.retain(|sourced| {
-        let verdict = document.push(&sourced.route, |text| judge(sourced, text, diagnostics));
+        let verdict = document.push(&sourced.route, |text| {
+            limited(sourced, text.len() as u64, limits, &mut sizes)?;
+            judge(sourced, text, diagnostics)
+        });
         verdict.map_err(|reason| quarantined.push(left_out(sourced, reason))).is_ok()
     });
     document
+}
+
+/// Whether a route of `size` bytes stays within what one route and one object may have.
+fn limited(
+    sourced: &SourcedRoute,
+    size: u64,
+    limits: &Limits,
+    sizes: &mut HashMap<Arc<ObjectRef>, u64>,
+) -> Result<(), String> {
+    if size > limits.route_bytes {
+        return Err(format!("it has {size} bytes, more than the {} of -max-route-bytes", limits.route_bytes));
+    }
+    let Some(object) = &sourced.object else { return Ok(()) };
+    let so_far = sizes.entry(Arc::clone(object)).or_default();
+    if *so_far + size > limits.object_bytes {
+        return Err(format!(
+            "the routes of its object have more than the {} bytes of -max-object-bytes",
+            limits.object_bytes
+        ));
+    }
+    *so_far += size;
+    Ok(())
 }
 
 /// Whether a route may be published with this text. One that clients read in another sense may, as with the peer; it is
@@ -68,6 +100,7 @@ fn left_out(sourced: &SourcedRoute, reason: String) -> Quarantined {
         route: sourced.route.id.clone(),
         object: sourced.object.as_deref().cloned().unwrap_or_default(),
         reason,
+        ..Quarantined::default()
     }
 }
 
@@ -81,7 +114,8 @@ pub(super) fn guarded<T: Default>(
     catch_unwind(AssertUnwindSafe(convert)).unwrap_or_else(|panic| {
         let reason =
             format!("its conversion panicked ({}); this is a defect of Bellwether", message(&*panic));
-        quarantined.push(Quarantined { route: String::new(), object: object.clone(), reason });
+        let object = object.clone();
+        quarantined.push(Quarantined { object, reason, ..Quarantined::default() });
         T::default()
     })
 }

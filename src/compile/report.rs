@@ -99,7 +99,12 @@ mod tests {
             ObjectRef { kind: "Ingress".to_owned(), namespace: "n".to_owned(), name: "i".to_owned() };
         let compiled = Compiled {
             table: Text { eskip: "a: * -> <shunt>;".to_owned(), count: 1 },
-            quarantined: vec![Quarantined { route: "r".to_owned(), object, reason: "x".to_owned() }],
+            quarantined: vec![Quarantined {
+                route: "r".to_owned(),
+                object,
+                reason: "x".to_owned(),
+                ..Quarantined::default()
+            }],
             ..Compiled::default()
         };
         let digest = Digest::of(b"a: * -> <shunt>;").to_string();

@@ -77,6 +77,25 @@ pub struct Settings {
     pub tls: bool,
     /// `-application-log-level` is `DEBUG` or below: the peer then leaves `disableAccessLog` out of a health route.
     pub debug_log: bool,
+    /// `-max-…-bytes`: how large a table, an object's share of it and a route may be.
+    pub limits: Limits,
+}
+
+/// How much is published, in bytes of printed text. Far beyond what fleets have; a mistake must not fill their memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `-max-table-bytes`: a larger table is not published. The compiler itself does not look at it.
+    pub table_bytes: u64,
+    /// `-max-object-bytes`: what goes beyond in one object is quarantined.
+    pub object_bytes: u64,
+    /// `-max-route-bytes`: a larger route is quarantined.
+    pub route_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { table_bytes: 512 << 20, object_bytes: 64 << 20, route_bytes: 4 << 20 }
+    }
 }
 
 /// `-kubernetes-path-mode`, and the annotation `zalando.org/skipper-ingress-path-mode`.
@@ -182,6 +201,7 @@ impl Default for Settings {
             clone_routes: Vec::new(),
             tls: false,
             debug_log: false,
+            limits: Limits::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::eskip;
 fn compiled(objects: impl IntoIterator<Item = Value>, settings: &Settings) -> Compiled {
     let (objects, misshapen) = Objects::from_values(objects);
     assert_eq!(misshapen, []);
-    compile(&objects, settings)
+    compile(&objects, settings, &Past::default())
 }
 
 fn route_group(name: &str, backend: Value) -> Value {

@@ -88,7 +88,7 @@ impl Group {
             Self::Listeners => "Serving",
             Self::Replication => "Replication",
             Self::Election => "Election",
-            Self::Guard => "The guard against tables that shrink",
+            Self::Guard => "The guard: tables that shrink, and what is too large",
             Self::Api => "Kubernetes API",
             Self::Table => "Ingresses and RouteGroups",
             Self::Routes => "Filters and changes for all routes",

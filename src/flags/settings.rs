@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::values::Values;
 use super::{FlagError, Note, kind, language};
-use crate::compile::{PathMode, Settings, TrafficAlgorithm};
+use crate::compile::{Limits, PathMode, Settings, TrafficAlgorithm};
 
 /// The algorithms of Skipper's load balancer; the peer takes any other name for the first one.
 const LB_ALGORITHMS: [&str; 6] = [
@@ -100,6 +100,19 @@ pub(super) fn settings(values: &Values, notes: &mut Vec<Note>) -> Result<Setting
         clone_routes: each(values, "clone-route", language::rewrite)?,
         tls: values.switch("kubernetes-enable-tls"),
         debug_log: kind::level(values.text("application-log-level")) >= Some(tracing::Level::DEBUG),
+        limits: limits(values)?,
+    })
+}
+
+fn limits(values: &Values) -> Result<Limits, FlagError> {
+    let bytes = |name: &'static str| match u64::try_from(values.integer(name)) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(FlagError::value(name, values.text(name), "leaves nothing to publish")),
+    };
+    Ok(Limits {
+        table_bytes: bytes("max-table-bytes")?,
+        object_bytes: bytes("max-object-bytes")?,
+        route_bytes: bytes("max-route-bytes")?,
     })
 }
 

@@ -68,6 +68,8 @@ impl Lab {
             security: Security::default(),
             election: Arc::new(election.expect("a thread")),
             gate: gate.clone(),
+            past: Arc::default(),
+            findings: Findings::default(),
             metrics: Metrics::default(),
         };
         let (role, roles) = watch::channel(Role::Follower(None));
@@ -209,14 +211,37 @@ async fn findings_that_change_are_published_with_the_same_table() {
     assert_eq!(lab.snapshot().contents.diagnostics, []);
 }
 
-#[test]
-fn long_list_of_diagnostics_is_cut_and_says_so() {
-    let one = Diagnostic { object: None, reason: "odd".to_owned(), hint: String::new() };
-    let mut few = vec![one.clone(); MOST_DIAGNOSTICS];
-    shorten(&mut few);
-    assert_eq!(few.len(), MOST_DIAGNOSTICS);
-    let mut many = vec![one; MOST_DIAGNOSTICS + 7];
-    shorten(&mut many);
-    assert_eq!(many.len(), MOST_DIAGNOSTICS + 1);
-    assert_eq!(many[MOST_DIAGNOSTICS].reason, "and 7 more");
+/// The same group, with a filter whose argument no client can parse.
+fn poison(name: &str) -> Value {
+    let mut group = group(name, "201");
+    group["spec"]["routes"][0]["filters"] = json!(["ratelimit(0.00001)"]);
+    group
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poison_keeps_its_last_good_routes_over_a_change_of_leader_and_a_restart() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(3)).await;
+    let good = lab.table().await;
+    let bad = [poison("g00"), group("g01", "202"), group("g02", "201")];
+    lab.poll(&bad).await;
+    let table = lab.table().await;
+    assert_eq!((count(&table), table.matches("status(202)").count()), (2, 1), "g01 went on, g00 stays");
+    let of_g00 = |table: &str| table.lines().filter(|line| line.contains("g00")).collect::<String>();
+    assert_eq!(of_g00(&table), of_g00(&good));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let disk = crate::snapshot::disk::Disk::open(folder.path()).expect("can be written");
+    disk.write(&lab.snapshot()).expect("written");
+    let mut restarted = Lab::start(disk.read().0).await;
+    restarted.poll(&bad).await;
+    assert_eq!((restarted.table().await, restarted.is_current()), (table.clone(), true));
+    let quarantined = restarted.snapshot().contents.quarantined.clone();
+    assert_eq!((quarantined.len(), quarantined[0].uid.as_str()), (1, "uid-g00"));
+
+    restarted.next_term().await;
+    restarted.poll(&bad).await;
+    assert_eq!(restarted.table().await, table);
+    restarted.poll(&bad[1..]).await;
+    assert_eq!(of_g00(&restarted.table().await), "", "deleted, it is gone");
 }

@@ -25,6 +25,7 @@ pub struct Gauges {
     table_bytes: Gauge,
     age: Float,
     quarantined: Gauge,
+    objects_quarantined: Gauge,
     diagnostics: Gauge,
     legacy: Family<Key, Float>,
 }
@@ -53,6 +54,11 @@ impl Gauges {
             self.age.clone(),
         );
         ours.register("quarantined_routes", "Routes left out of the table", self.quarantined.clone());
+        ours.register(
+            "objects_quarantined",
+            "Objects of which routes are left out; their last good ones stay",
+            self.objects_quarantined.clone(),
+        );
         ours.register("diagnostics", "What was wrong with the objects", self.diagnostics.clone());
         let legacy = registry.sub_registry_with_prefix("routesrv");
         legacy.register("custom_gauges", "The peer's gauges, by key", self.legacy.clone());
@@ -69,6 +75,7 @@ impl Gauges {
         self.table_bytes.set(signed(status.table_bytes));
         self.age.set(status.age_seconds.unwrap_or_default());
         self.quarantined.set(signed(status.quarantined.count as u64));
+        self.objects_quarantined.set(signed(status.objects_quarantined as u64));
         self.diagnostics.set(signed(status.diagnostics.count as u64));
         if let Some(modified) = status.modified_at {
             self.legacy("routes.total").set(status.routes as f64);

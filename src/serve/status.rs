@@ -1,6 +1,8 @@
 //! `/status`: everything that someone who looks must be able to tell (design, invariant 5), as one value made of
 //! facts. The same value feeds the gauges.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -86,6 +88,8 @@ pub struct Status {
     pub version: &'static str,
     /// A table that the guard of this leader holds back; none elsewhere.
     pub guard: Option<Held>,
+    /// Objects with routes that are left out; their last good ones stay.
+    pub objects_quarantined: usize,
     /// Routes left out of the table.
     pub quarantined: List<Finding>,
     /// What was wrong with the objects.
@@ -157,9 +161,14 @@ pub fn status(observed: Observed<'_>) -> Status {
         phase: phase.as_str(),
         version: env!("CARGO_PKG_VERSION"),
         guard: held.map(Held::from),
+        objects_quarantined: active.map_or(0, |active| objects(&active.contents.quarantined)),
         quarantined: list(active, |active| &active.contents.quarantined),
         diagnostics: list(active, |active| &active.contents.diagnostics),
     }
+}
+
+fn objects(quarantined: &[Quarantined]) -> usize {
+    quarantined.iter().map(|it| &it.object).collect::<BTreeSet<_>>().len()
 }
 
 fn timestamp(unix_millis: u64) -> Option<Timestamp> {
@@ -177,12 +186,12 @@ where
 
 impl From<&Quarantined> for Finding {
     fn from(found: &Quarantined) -> Self {
-        let Quarantined { route, object, reason } = found;
+        let Quarantined { route, object, reason, hint, .. } = found;
         Self {
             route: Some(route.clone()),
-            object: Some(text(object)),
+            object: Some(object.to_string()),
             reason: reason.clone(),
-            hint: String::new(),
+            hint: hint.clone(),
         }
     }
 }
@@ -190,12 +199,13 @@ impl From<&Quarantined> for Finding {
 impl From<&Diagnostic> for Finding {
     fn from(found: &Diagnostic) -> Self {
         let Diagnostic { object, reason, hint } = found;
-        Self { route: None, object: object.as_ref().map(text), reason: reason.clone(), hint: hint.clone() }
+        Self {
+            route: None,
+            object: object.as_ref().map(ObjectRef::to_string),
+            reason: reason.clone(),
+            hint: hint.clone(),
+        }
     }
-}
-
-fn text(object: &ObjectRef) -> String {
-    format!("{} {}/{}", object.kind, object.namespace, object.name)
 }
 
 #[cfg(test)]
@@ -210,8 +220,12 @@ mod tests {
 
     fn view() -> View {
         let object = ObjectRef { kind: "Ingress".into(), namespace: "shop".into(), name: "cart".into() };
-        let quarantined =
-            Quarantined { route: "kube_shop__cart".into(), object: object.clone(), reason: "bad".into() };
+        let quarantined = Quarantined {
+            route: "kube_shop__cart".into(),
+            object: object.clone(),
+            reason: "bad".into(),
+            ..Quarantined::default()
+        };
         let diagnostic = Diagnostic { object: Some(object), reason: "odd".into(), hint: "mend it".into() };
         let contents = Contents {
             quarantined: vec![quarantined; SHOWN + 1],
@@ -255,6 +269,7 @@ mod tests {
         assert_eq!((status.role, status.leader.as_deref()), ("follower", Some("r_1")));
         assert_eq!((status.epoch, status.sequence, status.routes), (Some(7), Some(3), 1));
         assert_eq!((status.age_seconds, status.current, status.ready), (Some(2.5), true, true));
+        assert_eq!(status.objects_quarantined, 1, "one object, many routes");
         assert_eq!((status.quarantined.count, status.quarantined.items.len()), (SHOWN + 1, SHOWN));
         let json = serde_json::to_value(&status).expect("plain values");
         assert_eq!(json["digest"], Table::new("a: * -> <shunt>", 1, 0).digest().to_string());

@@ -159,6 +159,9 @@ impl Announcement {
                     route: it.route.clone(),
                     object: Some(encode_object(&it.object)),
                     reason: it.reason.clone(),
+                    hint: it.hint.clone(),
+                    uid: it.uid.clone(),
+                    last_good: it.last_good.clone(),
                 })
                 .collect(),
             diagnostics: self
@@ -203,6 +206,9 @@ impl Announcement {
                     route: it.route,
                     object: decode_object(it.object),
                     reason: it.reason,
+                    hint: it.hint,
+                    uid: it.uid,
+                    last_good: it.last_good,
                 })
                 .collect(),
             diagnostics: header
@@ -302,6 +308,14 @@ mod tests {
         let mut contents = snapshot.contents.as_ref().clone();
         contents.zones.insert("a".to_owned(), Arc::new(Table::new(zone.to_owned(), 1, 9)));
         contents.resource_versions.insert("Ingress".to_owned(), "77".to_owned());
+        contents.quarantined.push(Quarantined {
+            route: "r".to_owned(),
+            object: ObjectRef { name: "i".to_owned(), ..ObjectRef::default() },
+            reason: "odd".to_owned(),
+            hint: "mend it".to_owned(),
+            uid: "uid".to_owned(),
+            last_good: vec!["r".to_owned()],
+        });
         contents.counts = Counts(Measure::all().zip(5..).collect());
         contents.diagnostics.push(Diagnostic { object: None, reason: "odd".to_owned(), hint: String::new() });
         snapshot.contents = Arc::new(contents);

@@ -25,6 +25,6 @@ pub(super) fn compile(cluster: &Cluster) -> Result<Compiled, String> {
         objects.retain_namespace(&options.namespace);
     }
     objects.default_filters = cluster.default_filters.clone();
-    catch_unwind(AssertUnwindSafe(|| compile::compile(&objects, &options.compile)))
+    catch_unwind(AssertUnwindSafe(|| compile::compile(&objects, &options.compile, &compile::Past::default())))
         .map_err(|_| "our compiler panics".to_owned())
 }

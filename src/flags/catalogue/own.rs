@@ -18,8 +18,18 @@ const fn own(
 const FORMATS: &[&str] = &["text", "json"];
 const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
 
+const MAX_TABLE: Spec = own("max-table-bytes", Uint, "536870912", Guard, "a larger table is not published");
+const MAX_OBJECT: Spec = own(
+    "max-object-bytes",
+    Uint,
+    "67108864",
+    Guard,
+    "routes beyond this, printed, of one object are quarantined",
+);
+const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
+
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 27] = [
+pub(super) static SERVE: [Spec; 30] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -45,6 +55,9 @@ pub(super) static SERVE: [Spec; 27] = [
         "hold a table whose ready addresses are fewer than the published one's by more than this"),
     own("guard-equal-polls", Uint, "3", Guard, "let a held table pass after so many polls that read the same"),
     own("guard-zero-polls", Uint, "100", Guard, "the same where nothing of a kind is left"),
+    MAX_TABLE,
+    MAX_OBJECT,
+    MAX_ROUTE,
 
     own("replication-listener", Address, "", Replication,
         "where followers subscribe; by default :9912, or 127.0.0.1:9912 with a lease file"),
@@ -73,10 +86,13 @@ pub(super) static SERVE: [Spec; 27] = [
 ];
 
 #[rustfmt::skip]
-pub(super) static COMPILE: [Spec; 4] = [
+pub(super) static COMPILE: [Spec; 7] = [
     own("manifests", Path, "", Compile,
         "what to compile: a file or a folder, YAML or JSON (several documents, a List or an array)"),
     own("zone", Text, "", Compile, "print the table of /routes/ZONE instead of /routes"),
     own("report", Path, "", Compile, "write a report here, as JSON: count, digest, quarantined, diagnostics"),
     own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
+    MAX_TABLE,
+    MAX_OBJECT,
+    MAX_ROUTE,
 ];

@@ -191,6 +191,7 @@ async fn metrics_have_our_names_and_the_peers() {
         "bellwether_table_epoch 7",
         "bellwether_table_sequence 3",
         "bellwether_table_bytes 15",
+        "bellwether_objects_quarantined 0",
         "bellwether_table_age_seconds ",
         "bellwether_build_info{version=\"",
         "routesrv_custom_total{key=\"200\"} 1",

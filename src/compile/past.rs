@@ -1,0 +1,163 @@
+//! What earlier compilations leave to the next one: the last good routes of an object that is bad now.
+//!
+//! In: the table before, who made which of its definitions as far as that is known, and what was quarantined. Out: the
+//! last good routes of one object. A process that compiled the table before knows whose each definition is; one that
+//! took it over finds them by their ids: those that the quarantine names, or else those that the object asks for now.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::eskip::{self, Route};
+use crate::object::{Metadata, Objects};
+
+use super::document::Document;
+use super::{ObjectRef, Quarantined, SourcedRoute};
+
+/// The compilation before. Empty where there was none, and for commands that know no past.
+#[derive(Clone, Debug, Default)]
+pub struct Past {
+    table: Bytes,
+    ledger: Option<Ledger>,
+    quarantined: Vec<Quarantined>,
+}
+
+/// Who made which definition of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// Where each definition starts and ends, and its object.
+    definitions: Vec<(usize, usize, Option<Arc<ObjectRef>>)>,
+    /// Tells an object from its predecessor of the same name.
+    uids: HashMap<ObjectRef, String>,
+}
+
+/// A route of an object that was good, as it was published: to the byte, for a text that is parsed may be printed in
+/// another way.
+#[derive(Clone, Debug)]
+pub(super) struct Good {
+    pub(super) route: Route,
+    pub(super) text: String,
+}
+
+/// An object that is bad now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Bad {
+    pub(super) uid: String,
+    /// The routes that it asks for now.
+    pub(super) ids: BTreeSet<String>,
+}
+
+/// How many lines a definition may have to be found by its id.
+const MOST_LINES: usize = 16;
+
+impl Past {
+    /// What a compilation of this process leaves: its printed table, its ledger, what it quarantined.
+    pub fn compiled(table: Bytes, ledger: Ledger, quarantined: Vec<Quarantined>) -> Self {
+        Self { table, ledger: Some(ledger), quarantined }
+    }
+
+    /// What is known of a table that others compiled.
+    pub fn inherited(table: Bytes, quarantined: Vec<Quarantined>) -> Self {
+        Self { table, ledger: None, quarantined }
+    }
+
+    /// Whether this is the past of `table`, and knows whose each of its definitions is.
+    pub fn knows(&self, table: &Bytes) -> bool {
+        self.ledger.is_some() && self.table == table
+    }
+
+    /// The routes of the `bad` objects when they were last good, as far as they ever were; not those of others that had
+    /// their names before.
+    pub(super) fn last_good(&self, bad: &BTreeMap<ObjectRef, Bad>) -> BTreeMap<ObjectRef, Vec<Good>> {
+        let wanted = bad.iter().filter_map(|(object, bad)| Some((object, self.ids(object, bad)?)));
+        let mut found: BTreeMap<ObjectRef, Vec<Good>> = BTreeMap::new();
+        match &self.ledger {
+            Some(ledger) => {
+                let wanted: BTreeSet<_> = wanted.map(|(object, _)| object).collect();
+                for (start, end, owner) in &ledger.definitions {
+                    let Some(owner) = owner.as_deref().filter(|owner| wanted.contains(owner)) else {
+                        continue;
+                    };
+                    found.entry(owner.clone()).or_default().extend(Good::of(&self.table[*start..*end]));
+                }
+            }
+            None => {
+                let wanted: Vec<_> = wanted.collect();
+                let objects: HashMap<_, _> = wanted
+                    .iter()
+                    .flat_map(|(object, ids)| ids.iter().map(move |id| (id.as_str(), *object)))
+                    .collect();
+                for good in named(&self.table, &objects) {
+                    let object = objects[good.route.id.as_str()];
+                    found.entry(object.clone()).or_default().push(good);
+                }
+            }
+        }
+        found
+    }
+
+    /// The ids of the routes of an object when it was last good, as far as it can be told; none where it never was, or was
+    /// another one of that name.
+    fn ids<'a>(&'a self, object: &ObjectRef, bad: &'a Bad) -> Option<BTreeSet<&'a String>> {
+        let mut before = self.quarantined.iter().filter(|it| it.object == *object).peekable();
+        if before.peek().is_some() {
+            let ids: BTreeSet<_> =
+                before.filter(|it| it.uid == bad.uid).flat_map(|it| &it.last_good).collect();
+            return (!ids.is_empty()).then_some(ids);
+        }
+        let same = self.ledger.as_ref().is_none_or(|ledger| ledger.uid(object) == bad.uid);
+        same.then(|| bad.ids.iter().collect())
+    }
+}
+
+/// The definitions in `table` of routes with these ids.
+fn named<T>(table: &[u8], ids: &HashMap<&str, T>) -> Vec<Good> {
+    let table = std::str::from_utf8(table).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in table.split_inclusive('\n') {
+        if line.split_once(':').is_some_and(|(id, _)| ids.contains_key(id)) {
+            // A definition ends with its line, but for those with a line break in a regular expression.
+            let ends = table[start..].match_indices('\n').map(|(at, _)| start + at).chain([table.len()]);
+            found.extend(ends.take(MOST_LINES).find_map(|end| Good::of(&table.as_bytes()[start..end])));
+        }
+        start += line.len();
+    }
+    found
+}
+
+impl Good {
+    /// What was published once can be parsed; should it not, it is no good route.
+    fn of(definition: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(definition).ok()?;
+        let [route] = eskip::parse(text).ok()?.try_into().ok()?;
+        Some(Self { route, text: text.to_owned() })
+    }
+}
+
+impl Ledger {
+    /// The ledger of `document`, which is made of `routes`.
+    pub(super) fn new(objects: &Objects, routes: &[SourcedRoute], document: &Document) -> Self {
+        let place = |(at, sourced): (usize, &SourcedRoute)| {
+            (document.before(at), document.end(at), sourced.object.clone())
+        };
+        Self { definitions: routes.iter().enumerate().map(place).collect(), uids: uids(objects) }
+    }
+
+    pub(super) fn uid(&self, object: &ObjectRef) -> &str {
+        self.uids.get(object).map_or("", String::as_str)
+    }
+}
+
+/// The UIDs of all objects that routes are made of, where they have one: a manifest need not.
+fn uids(objects: &Objects) -> HashMap<ObjectRef, String> {
+    let uid = |kind: &str, metadata: &Metadata| {
+        (!metadata.uid.is_empty()).then(|| (ObjectRef::new(kind, metadata), metadata.uid.clone()))
+    };
+    let ingresses = objects.ingresses.iter().filter_map(|it| uid("Ingress", &it.metadata));
+    ingresses.chain(objects.route_groups.iter().filter_map(|it| uid("RouteGroup", &it.metadata))).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! Objects that are bad now keep the routes that they last had when they were good (design D5).
+//!
+//! In: the routes that survived, what was left out, the past. Out: for each bad object with a past its last good routes,
+//! all of them and in place of all that it asks for now: half of an object may mean something else than the whole.
+//! Endpoints come back without their zones, so every zone gets all of them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::compile::document::Document;
+use crate::compile::past::{Bad, Good, Ledger, Past};
+use crate::compile::{ObjectRef, Quarantined, SourcedRoute};
+use crate::object::Objects;
+
+/// Puts last good routes in the place of those of bad objects; prints the table again where that changed anything.
+pub(in crate::compile) fn restore(
+    past: &Past,
+    objects: &Objects,
+    routes: &mut Vec<SourcedRoute>,
+    document: Document,
+    quarantined: &mut [Quarantined],
+) -> (Document, Ledger) {
+    let ledger = Ledger::new(objects, routes, &document);
+    if quarantined.is_empty() {
+        return (document, ledger);
+    }
+    let bad = bad_objects(routes, quarantined, &ledger);
+    let mut good = past.last_good(&bad);
+    let mut kept = Vec::new();
+    for (object, Bad { uid, .. }) in bad {
+        let good = good.remove(&object).unwrap_or_default();
+        note(quarantined, &object, &uid, &good);
+        if !good.is_empty() {
+            let object = Some(Arc::new(object));
+            routes.retain(|sourced| sourced.object != object);
+            kept.extend(good.into_iter().map(|good| (good, object.clone())));
+        }
+    }
+    if kept.is_empty() {
+        return (document, ledger);
+    }
+    let taken: HashSet<String> = routes.iter().map(|sourced| sourced.route.id.clone()).collect();
+    let mut texts = HashMap::new();
+    // An id that another object has meanwhile is that one's now.
+    for (Good { route, text }, object) in kept.into_iter().filter(|(good, _)| !taken.contains(&good.route.id))
+    {
+        texts.insert(route.id.clone(), text);
+        routes.push(SourcedRoute { route, object });
+    }
+    routes.sort_by(|a, b| a.route.id.cmp(&b.route.id));
+    let mut document = Document::with_room_for(routes.len());
+    for sourced in routes.iter() {
+        document.append(&sourced.route, texts.get(&sourced.route.id).map(String::as_str));
+    }
+    let ledger = Ledger::new(objects, routes, &document);
+    (document, ledger)
+}
+
+/// The bad objects, with the ids of all routes that they ask for.
+fn bad_objects(
+    routes: &[SourcedRoute],
+    quarantined: &[Quarantined],
+    ledger: &Ledger,
+) -> BTreeMap<ObjectRef, Bad> {
+    let mut bad: BTreeMap<ObjectRef, Bad> = BTreeMap::new();
+    for left_out in quarantined.iter().filter(|it| !it.object.kind.is_empty()) {
+        let new = || Bad { uid: ledger.uid(&left_out.object).to_owned(), ..Bad::default() };
+        bad.entry(left_out.object.clone()).or_insert_with(new).ids.insert(left_out.route.clone());
+    }
+    for sourced in routes {
+        if let Some(bad) = sourced.object.as_deref().and_then(|object| bad.get_mut(object)) {
+            bad.ids.insert(sourced.route.id.clone());
+        }
+    }
+    bad
+}
+
+/// Notes with what was left out of `object` what becomes of it. The first entry names the routes that stay.
+fn note(quarantined: &mut [Quarantined], object: &ObjectRef, uid: &str, good: &[Good]) {
+    let hint = match good.len() {
+        0 => "it is left out until the object is mended".to_owned(),
+        1 => "the object's last good route stays until it is mended or deleted".to_owned(),
+        many => format!("the object's {many} last good routes stay until it is mended or deleted"),
+    };
+    let mut ids: Vec<_> = good.iter().map(|good| good.route.id.clone()).collect();
+    for left_out in quarantined.iter_mut().filter(|it| it.object == *object) {
+        uid.clone_into(&mut left_out.uid);
+        left_out.hint.clone_from(&hint);
+        left_out.last_good = std::mem::take(&mut ids);
+    }
+}
