@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+/// Demos prefer the same ports, and one that looks for free ones can lose them again to another one.
+static ONE_AT_A_TIME: parking_lot::Mutex<()> = parking_lot::Mutex::new(());
+
 /// Starts the demo with a temporary folder of its own, so that what it leaves can be seen.
 fn demo(temporary: &Path, arguments: &[&str]) -> Child {
     Command::new(env!("CARGO_BIN_EXE_bellwether"))
@@ -41,6 +44,7 @@ fn nothing_is_left(folder: &Path) {
 
 #[test]
 fn a_leader_a_table_and_a_change_of_leader() {
+    let _one = ONE_AT_A_TIME.lock();
     let temporary = tempfile::tempdir().unwrap();
     let child = demo(temporary.path(), &["--for=12s", "--kill-leader-every=3s"]);
     let output = child.wait_with_output().unwrap();
@@ -67,6 +71,7 @@ fn seconds(line: &str) -> f64 {
 
 #[test]
 fn a_signal_ends_it_cleanly() {
+    let _one = ONE_AT_A_TIME.lock();
     let temporary = tempfile::tempdir().unwrap();
     let mut child = demo(temporary.path(), &[]);
     wait_until("three replicas", || processes(temporary.path()).len() == 3);
@@ -78,6 +83,7 @@ fn a_signal_ends_it_cleanly() {
 
 #[test]
 fn a_killed_demo_leaves_no_replica() {
+    let _one = ONE_AT_A_TIME.lock();
     let temporary = tempfile::tempdir().unwrap();
     let mut child = demo(temporary.path(), &[]);
     wait_until("three replicas", || processes(temporary.path()).len() == 3);
@@ -88,6 +94,7 @@ fn a_killed_demo_leaves_no_replica() {
 
 #[test]
 fn a_start_that_fails_leaves_nothing() {
+    let _one = ONE_AT_A_TIME.lock();
     let temporary = tempfile::tempdir().unwrap();
     let child = demo(temporary.path(), &["--manifests=/nonexistent/folder"]);
     let output = child.wait_with_output().unwrap();

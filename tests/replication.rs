@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::election::{Leader, Role, Term};
-use bellwether::replication::core::{Draft, Published, Replica};
+use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
 use bellwether::replication::peer::Security;
 use bellwether::replication::{catch_up, follower, service};
@@ -191,6 +191,23 @@ async fn leader_of_an_older_epoch_hears_of_the_newer_one() {
     let heard = outranked.wait_for(|epoch| *epoch == Epoch(9));
     assert!(tokio::time::timeout(Duration::from_secs(10), heard).await.is_ok(), "the greeting tells it");
     assert_eq!(b.active().map(|it| it.version), Some(Version::new(9, 1)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follower_that_reads_the_lease_before_the_leader_does_is_taken_in() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = term(1);
+    b.follows(&a, &term);
+    // Time for its greeting to arrive: it must be waiting there, not between two attempts.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    a.hub.update(|core, _| core.lead(term.clone())).expect("first epoch");
+    let taken_in = async {
+        while b.hub.metrics().sessions() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), taken_in).await.expect("taken in");
+    assert_eq!(a.hub.metrics().refusals(Refusal::NotLeader), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

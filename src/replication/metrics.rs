@@ -60,6 +60,16 @@ impl Metrics {
         self.sent_bytes.get()
     }
 
+    /// How many streams to a leader were opened so far.
+    pub fn sessions(&self) -> u64 {
+        self.sessions.get()
+    }
+
+    /// How often `refusal` happened so far.
+    pub fn refusals(&self, refusal: Refusal) -> u64 {
+        self.refused.get_or_create(&Reason { reason: refusal.code() }).get()
+    }
+
     /// A stream to a leader was opened.
     pub fn session(&self) {
         self.sessions.inc();

@@ -9,13 +9,14 @@ use futures::Stream;
 use futures::stream;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::core::StreamId;
+use super::core::{Refusal, StreamId};
 use super::hub::Hub;
 use super::peer::{Security, WINDOW};
 use super::session::Session;
@@ -26,6 +27,9 @@ use crate::wire::{self, follower_message};
 
 /// How long a new stream may take to greet.
 const GREETING: Duration = Duration::from_secs(1);
+
+/// How long a greeting waits for this replica to lead; less than the follower waits for its answer.
+const SETTLE: Duration = Duration::from_millis(700);
 
 /// Messages that may be on their way to one follower: a few chunks, so that an answer to a ping is never far behind.
 const OUTGOING: usize = 4;
@@ -72,6 +76,26 @@ pub async fn listen(
     }
 }
 
+impl Service {
+    /// A follower may read on the Lease that this replica leads before this replica has heard of it: the answer to
+    /// its own write is still on the way. Refusing would cost the follower a whole wait between two attempts.
+    async fn open(
+        &self,
+        hello: wire::FollowerHello,
+        stream: StreamId,
+        outgoing: mpsc::Sender<Result<wire::LeaderMessage, Status>>,
+    ) -> Result<Session, Refusal> {
+        let mut changed = self.hub.changed();
+        let settled = Instant::now() + SETTLE;
+        while self.hub.read(|core| core.leads().is_none()) {
+            if tokio::time::timeout_at(settled, changed.changed()).await.is_err() {
+                return Err(Refusal::NotLeader);
+            }
+        }
+        Session::open(self.hub.clone(), hello, stream, outgoing)
+    }
+}
+
 #[tonic::async_trait]
 impl Replication for Service {
     type FollowStream = Outgoing<wire::LeaderMessage>;
@@ -89,7 +113,9 @@ impl Replication for Service {
         };
         let stream = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let (outgoing, messages) = mpsc::channel(OUTGOING);
-        let session = Session::open(self.hub.clone(), hello, stream, outgoing)
+        let session = self
+            .open(hello, stream, outgoing)
+            .await
             .map_err(|refusal| Status::failed_precondition(self.hub.refused(refusal).to_string()))?;
         let stop = self.stop.clone();
         tokio::spawn(async move { session.run(incoming, stop).await });
