@@ -72,12 +72,17 @@ fn each(
     Ok(())
 }
 
-/// How many members and elements a value has, at all depths; an object keeps its kind.
+/// What no object is without.
+const KEPT: [&str; 2] = ["kind", "name"];
+
+/// How many members and elements a value has, at all depths, beside those that are kept.
 fn leaves(value: &Value) -> usize {
     match value {
-        Value::Object(map) => {
-            map.iter().filter(|(name, _)| *name != "kind").map(|(_, value)| 1 + leaves(value)).sum()
-        }
+        Value::Object(map) => map
+            .iter()
+            .filter(|(name, _)| !KEPT.contains(&name.as_str()))
+            .map(|(_, value)| 1 + leaves(value))
+            .sum(),
         Value::Array(items) => items.iter().map(|value| 1 + leaves(value)).sum(),
         _ => 0,
     }
@@ -87,7 +92,7 @@ fn leaves(value: &Value) -> usize {
 fn remove(value: &mut Value, at: &mut usize) {
     match value {
         Value::Object(map) => {
-            let names: Vec<_> = map.keys().filter(|name| *name != "kind").cloned().collect();
+            let names: Vec<_> = map.keys().filter(|name| !KEPT.contains(&name.as_str())).cloned().collect();
             for name in names {
                 let inside = leaves(&map[&name]);
                 if *at == 0 {
