@@ -13,7 +13,7 @@ use proptest::test_runner::Config;
 use world::World;
 
 fn cases() -> u32 {
-    std::env::var("BELLWETHER_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(200)
+    std::env::var("BELLWETHER_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000)
 }
 
 proptest! {
