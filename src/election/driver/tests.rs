@@ -43,7 +43,7 @@ fn spawn(store: &MemoryLease, name: &str, clock: &Arc<dyn Clock>) -> Handle {
 async fn leads(handle: &Handle) -> Term {
     let mut role = handle.role();
     let role = role.wait_for(|role| matches!(role, Role::Leader(_))).await.unwrap();
-    let Role::Leader(term) = &*role else { unreachable!("waited for") };
+    let Role::Leader(term) = &*role else { panic!("waited for") };
     term.clone()
 }
 
@@ -57,7 +57,7 @@ async fn follows_leader(handle: &Handle, name: &str) -> Epoch {
     let named =
         |role: &Role| matches!(role, Role::Follower(Some(leader)) if leader.identity.starts_with(name));
     let role = role.wait_for(named).await.unwrap();
-    let Role::Follower(Some(leader)) = &*role else { unreachable!("waited for") };
+    let Role::Follower(Some(leader)) = &*role else { panic!("waited for") };
     assert_eq!(leader.address, format!("{name}:9912"));
     leader.epoch
 }
