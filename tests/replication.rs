@@ -1,16 +1,18 @@
 //! Replicas in one process, over real connections on loopback: what a leader publishes, every follower serves.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::election::{Leader, Role, Term};
 use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
-use bellwether::replication::peer::Security;
+use bellwether::replication::peer::{Security, TlsFiles};
 use bellwether::replication::{catch_up, follower, service};
 use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
 use bellwether::time::{BootClock, Clock, Moment};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,10 @@ struct Node {
 
 impl Node {
     async fn start(name: &str, last_known_good: Option<Snapshot>) -> Self {
+        Self::start_with(name, last_known_good, Security::default()).await
+    }
+
+    async fn start_with(name: &str, last_known_good: Option<Snapshot>, security: Security) -> Self {
         let cell = Arc::new(Cell::default());
         let replica = Replica::new(last_known_good);
         let hub = Hub::new(name.to_owned(), replica, cell.clone(), Arc::new(BootClock), Default::default());
@@ -33,9 +39,9 @@ impl Node {
         let address = listener.local_addr().expect("bound").to_string();
         let (role, roles) = watch::channel(Role::Follower(None));
         let stop = CancellationToken::new();
-        let (served, stopped) = (hub.clone(), stop.clone());
-        tokio::spawn(async move { service::listen(served, listener, &Security::default(), stopped).await });
-        tokio::spawn(follower::follow(hub.clone(), roles, Security::default(), Default::default()));
+        let (served, stopped, secured) = (hub.clone(), stop.clone(), security.clone());
+        tokio::spawn(async move { service::listen(served, listener, &secured, stopped).await });
+        tokio::spawn(follower::follow(hub.clone(), roles, security, Default::default()));
         tokio::spawn(hub.clone().activate());
         Self { hub, cell, address, role, stop }
     }
@@ -224,4 +230,54 @@ async fn silent_leader_is_noticed_and_its_grant_runs_out() {
     };
     tokio::time::timeout(Duration::from_secs(3), alone).await.expect("grants last a second at most");
     assert_eq!(b.active().map(|it| it.version), Some(Version::new(1, 1)), "it serves on");
+}
+
+/// The files of one replica, signed by `authority`.
+fn tls_files(folder: &Path, name: &str, authority: &CertifiedIssuer<'_, KeyPair>) -> TlsFiles {
+    let key = KeyPair::generate().expect("a key");
+    let mut request = CertificateParams::new(vec!["bellwether".to_owned()]).expect("a name");
+    request.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = request.signed_by(&key, authority).expect("signed");
+    let write = |kind: &str, text: String| {
+        let path = folder.join(format!("{name}.{kind}"));
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    TlsFiles {
+        certificate: write("crt", certificate.pem()),
+        key: write("key", key.serialize_pem()),
+        authority: write("ca", authority.pem()),
+        server_name: "bellwether".to_owned(),
+    }
+}
+
+fn authority() -> CertifiedIssuer<'static, KeyPair> {
+    let mut params = CertificateParams::new(Vec::new()).expect("no names");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed by itself")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_with_certificates_of_one_authority_replicate_and_strangers_do_not() {
+    // Another test may have installed it; then there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().expect("a folder");
+    let (ours, others) = (authority(), authority());
+    let secured = |name: &str, by: &CertifiedIssuer<'_, KeyPair>| {
+        Security::load(Some(&tls_files(folder.path(), name, by))).expect("the files are there")
+    };
+    let a = Node::start_with("a", None, secured("a", &ours)).await;
+    let b = Node::start_with("b", None, secured("b", &ours)).await;
+    let term = term(1);
+    a.hub.update(|core, _| core.lead(term.clone())).expect("first epoch");
+    a.hub.update(|core, now| core.caught_up(None, true, now)).expect("leads");
+    b.follows(&a, &term);
+    a.publish(&term, "r: * -> <shunt>");
+    b.serves(Version::new(1, 1), true).await;
+
+    for stranger in [Security::default(), secured("c", &others)] {
+        let asked = catch_up::ask(&b.hub, &term, std::slice::from_ref(&a.address), &stranger).await;
+        assert!(!asked.all_answered, "nobody answers a stranger");
+    }
 }
