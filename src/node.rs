@@ -27,7 +27,9 @@ use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
 use crate::replication::{self, follower, service};
-use crate::serve::{self, BindError, Drain, Heartbeats, RoutesServer, SupportServer, Tls, TlsError};
+use crate::serve::{
+    self, BindError, BodyLimits, Drain, Heartbeats, RoutesServer, SupportServer, Tls, TlsError,
+};
 use crate::snapshot::Cell;
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::source::{AccessError, Source, SourceConfig};
@@ -193,7 +195,10 @@ impl Node {
             clock: self.clock.clone(),
             metrics: self.routes_metrics,
             kick: kick.clone(),
-            limits: serve::Limits::default(),
+            limits: serve::Limits {
+                bodies: BodyLimits { bytes: self.options.bytes_under_way, ..BodyLimits::default() },
+                ..serve::Limits::default()
+            },
             tls: self.tls.clone(),
             shards: self.options.shards.clone(),
         };

@@ -4,6 +4,7 @@
 //! be listened on; clients that read slowly or not at all, which harm nobody but themselves.
 
 mod admin;
+mod admission;
 mod answer;
 mod bind;
 mod body;
@@ -23,6 +24,7 @@ mod status;
 mod support;
 mod tls;
 
+pub use admission::BodyLimits;
 pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION};
 pub use bind::{BindError, bind};
 pub use body::Pieces;

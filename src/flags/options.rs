@@ -40,6 +40,8 @@ pub struct ServeOptions {
     pub linger: Duration,
     /// `--drain-timeout`: after that, how long responses under way may still take.
     pub drain_timeout: Duration,
+    /// `--max-bytes-under-way`: how much of tables is sent at once, in bytes.
+    pub bytes_under_way: u64,
     /// `--stop-with-stdin`: stop, as on SIGTERM, when standard input ends.
     pub stop_with_stdin: bool,
     /// `--guard-…`: which tables are held back.

@@ -44,6 +44,7 @@ pub(super) fn serve(
         poll_interval: poll_interval(values)?,
         linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
+        bytes_under_way: bytes_under_way(values)?,
         stop_with_stdin: values.switch("stop-with-stdin"),
         guard: guard::thresholds(values)?,
         admin_token_file: path(values, "admin-token-file"),
@@ -191,6 +192,14 @@ fn poll_interval(values: &Values) -> Result<Duration, FlagError> {
     match u64::try_from(values.integer(NAME)) {
         Ok(millis @ 10..=3_600_000) => Ok(Duration::from_millis(millis)),
         _ => Err(FlagError::value(NAME, values.text(NAME), "is not within 10 and 3600000 milliseconds")),
+    }
+}
+
+fn bytes_under_way(values: &Values) -> Result<u64, FlagError> {
+    const NAME: &str = "max-bytes-under-way";
+    match u64::try_from(values.integer(NAME)) {
+        Ok(bytes) if bytes > 0 => Ok(bytes),
+        _ => Err(FlagError::value(NAME, values.text(NAME), "lets nothing be sent")),
     }
 }
 

@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, HeaderName, LAST_MODIFIED, LOCATION, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
@@ -81,6 +81,16 @@ pub fn shards(method: &Method, body: Option<String>) -> Answer {
     };
     let mut answer = Answer::new(StatusCode::OK).with(Bytes::from(body));
     answer.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// Answers a client whose turn to be sent a table did not come in time.
+pub fn busy(version: Option<Version>) -> Answer {
+    let mut answer = Answer::error(StatusCode::SERVICE_UNAVAILABLE, "too many tables are being sent\n");
+    answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    if let Some(version) = version {
+        answer.set(X_TABLE_VERSION, version.to_string());
+    }
     answer
 }
 
@@ -200,6 +210,11 @@ fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &str) -> Answe
 }
 
 impl Answer {
+    /// Whether its body is a table or a part of one, and goes out as such.
+    pub(super) fn sends_table(&self, method: &Method) -> bool {
+        method == Method::GET && matches!(self.status, StatusCode::OK | StatusCode::PARTIAL_CONTENT)
+    }
+
     fn new(status: StatusCode) -> Self {
         Self { status, headers: HeaderMap::with_capacity(8), body: Pieces::default(), kept: false }
     }

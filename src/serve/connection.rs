@@ -1,7 +1,8 @@
 //! One HTTP/1 connection: its requests, its bodies, its end.
 //!
 //! A body counts as delivered when its last byte has been handed to the kernel. hyper flushes its transport only
-//! with nothing left to write, so the first flush after the last piece was taken is that moment.
+//! with nothing left to write, so the first flush after the last piece was taken is that moment. A client that reads
+//! slowly gets all of it; one that takes no byte for too long is hung up on, and its place is another's.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -20,9 +21,10 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::admission::{BodyLimits, Place};
 use super::metrics::{Metrics, Unfinished};
 
 /// How long a connection that was accepted before the close may take to send its first request. Without it a
@@ -49,6 +51,17 @@ struct Shared {
     asked: AtomicBool,
     first: Notify,
     body: Mutex<Option<Delivery>>,
+    stalled: AtomicBool,
+}
+
+/// What an answer's body needs on its way: an extension of the response. It is taken once.
+#[derive(Clone, Debug)]
+pub(super) struct Sending(Arc<Mutex<Option<Place>>>);
+
+impl Sending {
+    pub(super) fn new(place: Place) -> Self {
+        Self(Arc::new(Mutex::new(Some(place))))
+    }
 }
 
 /// A body under way.
@@ -58,6 +71,10 @@ struct Delivery {
     bytes: u64,
     /// hyper has all of it.
     taken: bool,
+    /// When the client last took a byte, or could have taken the first.
+    moved: Instant,
+    /// Where it counts against what is sent at once.
+    place: Option<Place>,
 }
 
 /// Serves a connection until it ends, or until the stages end it. Says whether a body was cut by the deadline.
@@ -66,6 +83,7 @@ pub(super) async fn serve<I, H, F, B>(
     http: &http1::Builder,
     handle: H,
     stages: &Stages,
+    limits: BodyLimits,
     metrics: Metrics,
 ) -> bool
 where
@@ -81,6 +99,7 @@ where
         asked: AtomicBool::default(),
         first: Notify::new(),
         body: Mutex::default(),
+        stalled: AtomicBool::default(),
     });
     let service = service_fn(|request| {
         let (since, shared) = (Instant::now(), Arc::clone(&shared));
@@ -93,10 +112,12 @@ where
             if shared.last.load(Ordering::Relaxed) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked { body, since, shared }))
+            let place = answer.extensions_mut().remove::<Sending>().map(|Sending(place)| place);
+            let place = place.and_then(|place| place.lock().take());
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked { body, since, place, shared }))
         }
     });
-    let io = TokioIo::new(Watched { io, shared: Arc::clone(&shared) });
+    let io = TokioIo::new(Watched { io, shared: Arc::clone(&shared), limits, timer: None });
     let mut connection = pin!(http.serve_connection(io, service));
 
     // An error is a client that broke off or speaks no HTTP: its own affair, and counted where a body was under way.
@@ -127,7 +148,11 @@ where
     };
     let unfinished = shared.body.lock().is_some();
     if unfinished {
-        shared.metrics.unfinished(if cut { Unfinished::Deadline } else { Unfinished::Client });
+        shared.metrics.unfinished(match cut {
+            true => Unfinished::Deadline,
+            false if shared.stalled.load(Ordering::Relaxed) => Unfinished::Stalled,
+            false => Unfinished::Client,
+        });
     }
     cut && unfinished
 }
@@ -142,6 +167,7 @@ impl Drop for Shared {
 struct Tracked<B> {
     body: B,
     since: Instant,
+    place: Option<Place>,
     shared: Arc<Shared>,
 }
 
@@ -154,12 +180,19 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        let mut body = self.shared.body.lock();
-        let delivery = body.get_or_insert(Delivery { since: self.since, bytes: 0, taken: false });
+        let this = &mut *self;
+        let mut body = this.shared.body.lock();
+        let delivery = body.get_or_insert_with(|| Delivery {
+            since: this.since,
+            bytes: 0,
+            taken: false,
+            moved: Instant::now(),
+            place: this.place.take(),
+        });
         match &frame {
             Some(Ok(frame)) => {
                 delivery.bytes += frame.data_ref().map_or(0, Bytes::len) as u64;
-                delivery.taken = self.body.is_end_stream();
+                delivery.taken = this.body.is_end_stream();
             }
             Some(Err(_)) => {}
             None => delivery.taken = true,
@@ -177,19 +210,53 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
     }
 }
 
-/// A transport that sees a body's last byte leave.
+/// A transport that sees a body's last byte leave, and whether its bytes move.
 struct Watched<I> {
     io: I,
     shared: Arc<Shared>,
+    limits: BodyLimits,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<I> Watched<I> {
+    /// What became of a write: time passes while the client takes nothing.
+    fn paced<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        let mut body = self.shared.body.lock();
+        let Some(delivery) = body.as_mut() else { return written };
+        if written.is_ready() {
+            delivery.moved = Instant::now();
+            return written;
+        }
+        loop {
+            let (now, stalled_at) = (Instant::now(), delivery.moved + self.limits.stalled_after);
+            if now >= stalled_at {
+                self.shared.stalled.store(true, Ordering::Relaxed);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            let slow_at = delivery.place.as_ref().and_then(Place::slow_at);
+            if let Some(place) = delivery.place.as_mut().filter(|_| slow_at.is_some_and(|at| now >= at)) {
+                place.give_way();
+                continue;
+            }
+            let wake = slow_at.map_or(stalled_at, |at| at.min(stalled_at));
+            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(wake)));
+            if timer.deadline() != wake {
+                timer.as_mut().reset(wake);
+            }
+            ready!(timer.as_mut().poll(cx));
+        }
+    }
 }
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.paced(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.io).poll_flush(cx))?;
+        let flushed = Pin::new(&mut self.io).poll_flush(cx);
+        ready!(self.paced(cx, flushed))?;
         let delivered = self.shared.body.lock().take_if(|delivery| delivery.taken);
         if let Some(Delivery { since, bytes, .. }) = delivered {
             let metrics = &self.shared.metrics;
@@ -209,7 +276,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, slices)
+        let written = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.paced(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -226,3 +294,6 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         Pin::new(&mut self.io).poll_read(cx, buffer)
     }
 }
+
+#[cfg(test)]
+mod tests;

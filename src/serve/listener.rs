@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admission::BodyLimits;
 use super::connection::{self, Stages};
 use super::metrics::Metrics;
 use super::tls::Tls;
@@ -31,6 +32,8 @@ pub struct Limits {
     /// How long a client may take to send a request's head, and how long a connection may lie idle. The peer's is
     /// 60 s, and so is ours.
     pub head_timeout: Duration,
+    /// Bodies at once, and how long they may take.
+    pub bodies: BodyLimits,
 }
 
 /// How a listener stops: it is told to drain, goes on accepting while the Service forgets it, and is told to close.
@@ -59,7 +62,7 @@ pub struct DrainReport {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 65_536, head_timeout: Duration::from_secs(60) }
+        Self { connections: 65_536, head_timeout: Duration::from_secs(60), bodies: BodyLimits::default() }
     }
 }
 
@@ -93,7 +96,7 @@ where
         metrics.accepted.inc();
         tasks.spawn(async move {
             let was_cut = match tls {
-                None => connection::serve(stream, &http, handle, &stages, metrics).await,
+                None => connection::serve(stream, &http, handle, &stages, limits.bodies, metrics).await,
                 Some(tls) => match stages.deadline.run_until_cancelled(tls.accept(stream)).await.flatten() {
                     Some((stream, certified)) => {
                         let handle = move |mut request: Request<Incoming>| {
@@ -102,7 +105,7 @@ where
                             }
                             handle(request)
                         };
-                        connection::serve(stream, &http, handle, &stages, metrics).await
+                        connection::serve(stream, &http, handle, &stages, limits.bodies, metrics).await
                     }
                     None => {
                         metrics.handshake_errors.inc();

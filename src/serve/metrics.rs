@@ -29,6 +29,14 @@ pub struct Metrics {
     /// From the request's arrival to the last byte handed to the kernel.
     pub(super) delivery_seconds: Histogram,
     unfinished: Family<Cause, Counter>,
+    /// Tables that are being sent.
+    pub(super) bodies_under_way: Gauge,
+    /// Requests that wait for their turn to be sent a table.
+    pub(super) bodies_waiting: Gauge,
+    /// Requests that had to wait for it.
+    pub(super) bodies_waited: Counter,
+    /// Requests that got 503 in its place.
+    pub(super) bodies_refused: Counter,
     /// Open connections of the main listener.
     pub(super) connections: Gauge,
     /// Connections accepted.
@@ -42,8 +50,10 @@ pub struct Metrics {
 /// Why a body was not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unfinished {
-    /// The client went away, or stopped reading.
+    /// The client went away.
     Client,
+    /// The client took no byte for too long: its connection was closed.
+    Stalled,
     /// The drain's deadline passed: we cut it.
     Deadline,
 }
@@ -97,6 +107,10 @@ impl Default for Metrics {
             body_bytes: Counter::default(),
             delivery_seconds: Histogram::new(DELIVERY_BUCKETS),
             unfinished: Family::default(),
+            bodies_under_way: Gauge::default(),
+            bodies_waiting: Gauge::default(),
+            bodies_waited: Counter::default(),
+            bodies_refused: Counter::default(),
             connections: Gauge::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),
@@ -130,6 +144,22 @@ impl Metrics {
             "bodies_unfinished",
             "Bodies begun and not finished, by cause",
             self.unfinished.clone(),
+        );
+        ours.register("bodies_under_way", "Tables that are being sent", self.bodies_under_way.clone());
+        ours.register(
+            "bodies_waiting",
+            "Requests that wait for their turn to be sent a table",
+            self.bodies_waiting.clone(),
+        );
+        ours.register(
+            "bodies_waited",
+            "Requests that had to wait for their turn to be sent a table",
+            self.bodies_waited.clone(),
+        );
+        ours.register(
+            "bodies_refused",
+            "Requests that got 503, because their turn to be sent a table did not come in time",
+            self.bodies_refused.clone(),
         );
         ours.register("connections", "Open connections of the main listener", self.connections.clone());
         ours.register("connections_accepted", "Connections of the main listener", self.accepted.clone());
@@ -185,10 +215,22 @@ impl Metrics {
 
     /// Counts a body that was begun and not finished.
     pub(super) fn unfinished(&self, cause: Unfinished) {
-        let cause = match cause {
-            Unfinished::Client => "client",
-            Unfinished::Deadline => "deadline",
+        self.unfinished.get_or_create(&cause.label()).inc();
+    }
+
+    /// How many bodies were begun and not finished for this cause.
+    pub fn bodies_unfinished(&self, cause: Unfinished) -> u64 {
+        self.unfinished.get_or_create(&cause.label()).get()
+    }
+}
+
+impl Unfinished {
+    const fn label(self) -> Cause {
+        let cause = match self {
+            Self::Client => "client",
+            Self::Stalled => "stalled",
+            Self::Deadline => "deadline",
         };
-        self.unfinished.get_or_create(&Cause { cause }).inc();
+        Cause { cause }
     }
 }

@@ -1,16 +1,18 @@
-//! The main listener: reads the cell once per request and answers from memory.
+//! The main listener: reads the cell once per answer and answers from memory. A request for a table may have to wait
+//! for its turn; then it is answered from what the cell holds after the wait, since what was current before may be not.
 
-use std::future::ready;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, Uri, Version as HttpVersion, header};
+use http::{HeaderMap, Method, Request, Response, Version as HttpVersion, header};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
+use super::connection::Sending;
 use super::listener::{self, Drain, DrainReport, Limits};
 use super::metrics::Metrics;
 use super::path::{self, Target};
@@ -41,20 +43,33 @@ pub struct RoutesServer {
 impl RoutesServer {
     /// Serves until `drain` closes it and the last connection is done.
     pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
-        let (limits, metrics, tls, server) =
-            (self.limits, self.metrics.clone(), self.tls.clone(), Arc::new(self));
-        let handle = move |request: Request<Incoming>| ready(server.respond(&request));
+        let (limits, metrics, tls) = (self.limits, self.metrics.clone(), self.tls.clone());
+        let admission = Admission::new(limits.bodies, metrics.clone());
+        let server = Arc::new((self, admission));
+        let handle = move |request: Request<Incoming>| {
+            let server = Arc::clone(&server);
+            async move { server.0.respond(&request, &server.1).await }
+        };
         listener::serve(listener, tls, handle, limits, drain, metrics).await
     }
 
-    fn respond(&self, request: &Request<Incoming>) -> Response<Pieces> {
-        let (method, certified) = (request.method(), request.extensions().get::<Certified>().is_some());
-        let (version, uri, headers) = (request.version(), request.uri(), request.headers());
-        let Answer { status, mut headers, body, .. } = if certified || self.tls.is_none() || is_health(uri) {
-            self.answer(version, method, uri, headers)
+    async fn respond(&self, request: &Request<Incoming>, admission: &Admission) -> Response<Pieces> {
+        let (method, uri) = (request.method(), request.uri());
+        let target = path::target(uri.path(), uri.query());
+        // A kubelet asks for its health, and has no certificate to show.
+        let certified = request.extensions().get::<Certified>().is_some() || target == Target::Health;
+        let (answer, sending) = if self.tls.is_some() && !certified {
+            (answer::uncertified(), None)
+        } else if let Some(reason) = malformed(request) {
+            (answer::malformed(reason), None)
         } else {
-            answer::uncertified()
+            match target {
+                Target::Routes => self.routes(method, request.headers(), None, admission).await,
+                Target::Zone(zone) => self.routes(method, request.headers(), Some(&zone), admission).await,
+                other => (self.other(method, other), None),
+            }
         };
+        let Answer { status, mut headers, body, .. } = answer;
         // The length of what a GET would get is not known here, as with a 412 or a redirect; the peer is silent too.
         if method == Method::HEAD && body.is_empty() && !headers.contains_key(header::CONTENT_RANGE) {
             headers.remove(header::CONTENT_LENGTH);
@@ -62,27 +77,20 @@ impl RoutesServer {
         let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
+        if let Some(sending) = sending {
+            response.extensions_mut().insert(sending);
+        }
         response
     }
 
-    fn answer(&self, version: HttpVersion, method: &Method, uri: &Uri, headers: &HeaderMap) -> Answer {
-        // RFC 9112 section 3.2.
-        match headers.get_all(header::HOST).iter().count() {
-            0 if version == HttpVersion::HTTP_11 => {
-                return answer::malformed("400 Bad Request: missing required Host header");
-            }
-            0 | 1 => {}
-            _ => return answer::malformed("400 Bad Request"),
-        }
-        match path::target(uri.path(), uri.query()) {
-            Target::Routes => self.routes(method, headers, None),
-            Target::Zone(zone) => self.routes(method, headers, Some(&zone)),
+    fn other(&self, method: &Method, target: Target) -> Answer {
+        match target {
             Target::RedisShards => self.shards(method, self.shards.redis.as_ref()),
             Target::ValkeyShards => self.shards(method, self.shards.valkey.as_ref()),
             Target::Health => answer::health(self.cell.load().active.is_some()),
             Target::Server => answer::server(method),
             Target::Moved(location) => answer::moved(method, &location),
-            Target::Nothing => answer::nothing(),
+            Target::Nothing | Target::Routes | Target::Zone(_) => answer::nothing(),
             Target::Malformed => answer::malformed("400 Bad Request"),
         }
     }
@@ -94,8 +102,46 @@ impl RoutesServer {
         answer::shards(method, known.map(|addresses| shards::json(addresses, *port)))
     }
 
-    fn routes(&self, method: &Method, headers: &HeaderMap, zone: Option<&str>) -> Answer {
+    async fn routes(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        zone: Option<&str>,
+        admission: &Admission,
+    ) -> (Answer, Option<Sending>) {
         let start = Instant::now();
+        let mut answer = self.now(method, headers, zone);
+        let mut sending = None;
+        if answer.sends_table(method) {
+            let bytes = answer.body.len();
+            let place = match admission.enter(bytes) {
+                Some(place) => Ok(place),
+                None => {
+                    // Who waits holds no table in memory.
+                    answer.body = Pieces::default();
+                    let place = admission.wait(bytes, !headers.contains_key(header::IF_NONE_MATCH)).await;
+                    answer = self.now(method, headers, zone);
+                    place
+                }
+            };
+            match place {
+                Ok(place) if answer.sends_table(method) => sending = Some(Sending::new(place)),
+                Err(Busy) if answer.sends_table(method) => {
+                    answer = answer::busy(self.cell.load().active.as_ref().map(|active| active.version));
+                }
+                _ => {}
+            }
+        }
+        if answer.kept {
+            self.metrics.client_kept.inc();
+            self.kick.notify_one();
+        }
+        self.metrics.answered(answer.status, start.elapsed());
+        (answer, sending)
+    }
+
+    /// The answer at this instant.
+    fn now(&self, method: &Method, headers: &HeaderMap, zone: Option<&str>) -> Answer {
         // The view before the time: a grant that runs out in between counts as over.
         let view = self.cell.load();
         let current = view.is_current(self.clock.now());
@@ -104,17 +150,17 @@ impl RoutesServer {
             version: active.version,
             current,
         });
-        let answer = answer::routes(method, headers, served);
-        if answer.kept {
-            self.metrics.client_kept.inc();
-            self.kick.notify_one();
-        }
-        self.metrics.answered(answer.status, start.elapsed());
-        answer
+        answer::routes(method, headers, served)
     }
 }
 
-/// What a kubelet asks, which has no certificate to show.
-fn is_health(uri: &Uri) -> bool {
-    path::target(uri.path(), uri.query()) == Target::Health
+/// Why a request is none (RFC 9112 section 3.2), if it is none.
+fn malformed(request: &Request<Incoming>) -> Option<&'static str> {
+    match request.headers().get_all(header::HOST).iter().count() {
+        0 if request.version() == HttpVersion::HTTP_11 => {
+            Some("400 Bad Request: missing required Host header")
+        }
+        0 | 1 => None,
+        _ => Some("400 Bad Request"),
+    }
 }

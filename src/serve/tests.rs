@@ -1,3 +1,5 @@
+mod bodies;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Our own flags: what a single route server never had to say.
 
-use super::Group::{Api, Compile, Election, Guard, Logs, Replica, Replication};
+use super::Group::{Api, Compile, Election, Guard, Listeners, Logs, Replica, Replication};
 use super::Treatment::Honoured;
 use super::{Group, Spec};
 use crate::flags::kind::Kind::{self, Address, Bool, Choice, Duration, List, Path, Text, Uint};
@@ -29,7 +29,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 30] = [
+pub(super) static SERVE: [Spec; 31] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -43,6 +43,9 @@ pub(super) static SERVE: [Spec; 30] = [
         "on SIGTERM, after -wait-for-healthcheck-interval: how long responses under way may still take"),
     own("stop-with-stdin", Bool, "false", Replica,
         "stop, as on SIGTERM, when standard input ends: a child that never outlives its parent"),
+
+    own("max-bytes-under-way", Uint, "268435456", Listeners,
+        "how much of tables is sent at once; who asks for more waits up to a second (without an ETag two), then gets 503"),
 
     own("admin-token-file", Path, "", Replica,
         "a token that commands from other machines must bring, as `bellwether guard release`; without it they are \
