@@ -100,6 +100,7 @@ pub fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Compiled 
     let mut diagnostics = Diagnostics::default();
     let mut quarantined = Vec::new();
     let context = Context::new(objects, settings, &mut diagnostics);
+    quarantine::misshapen(objects, &context, &mut quarantined);
     let routes = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
     let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics, &settings.limits);

@@ -1,14 +1,16 @@
 //! The upstream's objects, as the compiler reads them: only the fields used, decoded leniently.
 //!
 //! In: JSON values, one per object, or `List`s of them. Out: [`Objects`], sorted into kinds. What can go wrong: an
-//! object of the wrong shape; it alone is left out, and a [`Diagnostic`] says which and why.
+//! object of the wrong shape; it alone is put aside as [`Misshapen`], and a [`Diagnostic`] says which and why.
 
+mod certificate;
 mod decode;
 mod endpoint_slice;
 mod endpoints;
 mod ingress;
 mod kind;
 mod metadata;
+mod misshapen;
 mod route_group;
 mod service;
 
@@ -16,7 +18,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::compile::{Diagnostic, ObjectRef};
+use crate::compile::Diagnostic;
 
 use decode::{Decode, Fields};
 
@@ -26,6 +28,7 @@ pub use endpoints::{EndpointPort, Endpoints, Subset};
 pub use ingress::{Ingress, IngressBackend, IngressSpec, PathRule, PortRef, Rule};
 pub use kind::Kind;
 pub use metadata::Metadata;
+pub use misshapen::Misshapen;
 pub use route_group::{BackendReference, RouteGroup, RouteGroupBackend, RouteGroupSpec, RouteSpec};
 pub use service::{Service, ServicePort, ServiceSpec, TargetPort};
 
@@ -42,6 +45,8 @@ pub struct Objects {
     pub endpoints: Vec<Endpoints>,
     /// EndpointSlices. Their order matters, as it does for the peer: the ports of a service's last slice count.
     pub endpoint_slices: Vec<EndpointSlice>,
+    /// Objects of these kinds that are there, but cannot be read.
+    pub misshapen: Vec<Misshapen>,
     /// `<service>.<namespace>` to the text of its default filters (`-default-filters-dir`).
     pub default_filters: BTreeMap<String, String>,
     /// The resource version of each list that was read, by kind (`Ingress`, `RouteGroup`, …).
@@ -85,13 +90,14 @@ impl Objects {
         self.services.retain(|object| within(&object.metadata));
         self.endpoints.retain(|object| within(&object.metadata));
         self.endpoint_slices.retain(|object| within(&object.metadata));
+        self.misshapen.retain(|object| within(&object.metadata));
     }
 
     /// Adds one object of a known kind, whatever it says of itself: what a list call of that kind answered.
     ///
     /// # Errors
     ///
-    /// Where the object has another shape than its kind wants: it is left out, the diagnostic says which and why.
+    /// Where the object has another shape than its kind wants: it is [`Misshapen`], the diagnostic says which and why.
     pub fn add_as(&mut self, kind: Kind, value: &Value) -> Result<(), Diagnostic> {
         let added = match kind {
             Kind::Ingress => decode_into(&mut self.ingresses, value),
@@ -100,26 +106,31 @@ impl Objects {
             Kind::Endpoints => decode_into(&mut self.endpoints, value),
             Kind::EndpointSlice => decode_into(&mut self.endpoint_slices, value),
         };
-        added.map_err(|error| misshapen(kind, value, &error))
+        added.map_err(|error| self.keep(Misshapen::of(kind, value, error.to_string())))
+    }
+
+    /// Adds one object of a known kind from its text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add_as`], and where the text is nested too deeply.
+    pub fn add_text(&mut self, kind: Kind, text: &str) -> Result<(), Diagnostic> {
+        match serde_json::from_str(text) {
+            Ok(value) => self.add_as(kind, &value),
+            Err(error) => Err(self.keep(Misshapen::of_text(kind, text, error.to_string()))),
+        }
+    }
+
+    fn keep(&mut self, misshapen: Misshapen) -> Diagnostic {
+        let diagnostic = misshapen.diagnostic();
+        self.misshapen.push(misshapen);
+        diagnostic
     }
 }
 
 fn decode_into<T: Decode>(list: &mut Vec<T>, value: &Value) -> Result<(), DecodeError> {
     list.push(T::decode(&Fields::of(value)?)?);
     Ok(())
-}
-
-fn misshapen(kind: Kind, value: &Value, error: &DecodeError) -> Diagnostic {
-    let text = |field: &str| value["metadata"][field].as_str().unwrap_or_default().to_owned();
-    Diagnostic {
-        object: Some(ObjectRef {
-            kind: kind.name().to_owned(),
-            namespace: text("namespace"),
-            name: text("name"),
-        }),
-        reason: error.to_string(),
-        hint: "the object is left out until this field has the type that its kind wants".to_owned(),
-    }
 }
 
 #[cfg(test)]

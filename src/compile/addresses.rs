@@ -1,6 +1,6 @@
 //! The addresses behind one Service, beside the table: what the clients of a store ask for (`/swarm/redis/shards`).
 
-use crate::object::{EndpointSlice, Objects};
+use crate::object::{Kind, Metadata, Objects};
 
 use super::cluster;
 
@@ -14,23 +14,33 @@ pub struct ServiceName {
 }
 
 impl ServiceName {
-    /// Its ready addresses, sorted as texts; none where there is no such Service, as for the peer.
-    pub fn ready_addresses(&self, objects: &Objects, endpoint_slices: bool) -> Vec<String> {
-        let mut addresses = if endpoint_slices {
-            let is_ours = |slice: &&EndpointSlice| slice.metadata.namespace == self.namespace;
-            cluster::addresses_in_slices(objects.endpoint_slices.iter().filter(is_ours), &self.name)
+    /// Its ready addresses, sorted as texts; an empty list where there is no such Service, as for the peer. None where
+    /// they cannot be read.
+    pub fn ready_addresses(&self, objects: &Objects, endpoint_slices: bool) -> Option<Vec<String>> {
+        let kind = if endpoint_slices { Kind::EndpointSlice } else { Kind::Endpoints };
+        let mut misshapen = objects.misshapen.iter().filter(|object| object.kind == kind);
+        if misshapen.any(|object| self.has(kind, &object.metadata)) {
+            return None;
+        }
+        let mut addresses: Vec<_> = if endpoint_slices {
+            let ours = objects.endpoint_slices.iter().filter(|slice| self.has(kind, &slice.metadata));
+            cluster::addresses_in_slices(ours, &self.name)
         } else {
-            let is_ours = |namespace: &str, name: &str| namespace == self.namespace && name == self.name;
-            let known = objects.endpoints.iter();
-            let mut ours = known.filter(|it| is_ours(it.metadata.namespace_or_default(), &it.metadata.name));
-            ours.next_back()
-                .into_iter()
-                .flat_map(|it| &it.subsets)
-                .flat_map(|it| it.addresses.clone())
-                .collect()
+            let mut ours = objects.endpoints.iter().filter(|it| self.has(kind, &it.metadata));
+            let subsets = ours.next_back().into_iter().flat_map(|it| it.subsets.iter().flatten());
+            subsets.flat_map(|it| it.addresses.iter().flatten().cloned()).collect()
         };
         addresses.sort();
-        addresses
+        Some(addresses)
+    }
+
+    /// Whether an object of this kind holds addresses of this Service.
+    fn has(&self, kind: Kind, metadata: &Metadata) -> bool {
+        let (namespace, name) = match kind {
+            Kind::EndpointSlice => (metadata.namespace.as_str(), cluster::service_name(metadata)),
+            _ => (metadata.namespace_or_default(), metadata.name.as_str()),
+        };
+        namespace == self.namespace && name == self.name
     }
 }
 
@@ -42,8 +52,10 @@ impl std::fmt::Display for ServiceName {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-    use crate::object::{Endpoints, Metadata, SliceEndpoint, Subset};
+    use crate::object::{EndpointSlice, Endpoints, SliceEndpoint, Subset};
 
     fn metadata(namespace: &str, name: &str) -> Metadata {
         Metadata { namespace: namespace.to_owned(), name: name.to_owned(), ..Metadata::default() }
@@ -56,24 +68,24 @@ mod tests {
     #[test]
     fn endpoints_give_every_subset_sorted() {
         let subset = |addresses: &[&str]| Subset {
-            addresses: addresses.iter().map(ToString::to_string).collect(),
+            addresses: addresses.iter().map(|address| Some(address.to_string())).collect(),
             ..Subset::default()
         };
         let of = |namespace| Endpoints {
             metadata: metadata(namespace, "redis"),
-            subsets: vec![subset(&["10.2.5.7", "10.2.55.7"]), subset(&["10.2.4.1"])],
+            subsets: vec![Some(subset(&["10.2.5.7", "10.2.55.7"])), None, Some(subset(&["10.2.4.1"]))],
         };
         let objects = Objects { endpoints: vec![of("swarm"), of("other")], ..Objects::default() };
-        assert_eq!(redis().ready_addresses(&objects, false), ["10.2.4.1", "10.2.5.7", "10.2.55.7"]);
-        assert!(redis().ready_addresses(&objects, true).is_empty(), "nobody reads Endpoints then");
+        let expected = ["10.2.4.1", "10.2.5.7", "10.2.55.7"].map(str::to_owned).to_vec();
+        assert_eq!(redis().ready_addresses(&objects, false), Some(expected));
+        assert_eq!(redis().ready_addresses(&objects, true), Some(Vec::new()), "nobody reads Endpoints then");
     }
 
     #[test]
     fn slices_give_what_is_ready_in_all_of_them() {
-        let endpoint = |address: &str, terminating: bool| SliceEndpoint {
-            addresses: vec![address.to_owned()],
-            terminating: Some(terminating),
-            ..SliceEndpoint::default()
+        let endpoint = |address: &str, terminating: bool| {
+            let addresses = vec![address.to_owned()];
+            Some(SliceEndpoint { addresses, terminating: Some(terminating), ..SliceEndpoint::default() })
         };
         let slice = |namespace, endpoints| {
             let mut metadata = metadata(namespace, "redis-1");
@@ -86,6 +98,15 @@ mod tests {
             slice("other", vec![endpoint("10.2.5.1", false)]),
         ];
         let objects = Objects { endpoint_slices: slices, ..Objects::default() };
-        assert_eq!(redis().ready_addresses(&objects, true), ["10.2.5.7", "10.2.5.9"]);
+        let expected = ["10.2.5.7", "10.2.5.9"].map(str::to_owned).to_vec();
+        assert_eq!(redis().ready_addresses(&objects, true), Some(expected));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_empty() {
+        let metadata = json!({"namespace": "swarm", "name": "redis"});
+        let (objects, _) =
+            Objects::from_values([json!({"kind": "Endpoints", "metadata": metadata, "subsets": 5})]);
+        assert_eq!(redis().ready_addresses(&objects, false), None);
     }
 }

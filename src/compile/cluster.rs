@@ -1,13 +1,16 @@
 //! The objects by name: what an Ingress or a RouteGroup looks up.
 //!
 //! In: everything that was read. Out: services, and the endpoints behind their ports, found in constant time. What
-//! can go wrong: a service without a spec is left out, with a diagnostic; what is not there is not found.
+//! can go wrong: a service without a spec is left out, with a diagnostic; what is not there is not found; what cannot be
+//! read is a hurdle, of which whoever comes upon it is told.
 
+mod hurdles;
 mod slices;
 mod targets;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::rc::Rc;
 
 use crate::eskip::Endpoint;
@@ -15,9 +18,10 @@ use crate::object::{Endpoints, Metadata, Objects, ServicePort, ServiceSpec, Targ
 
 use super::{Diagnostics, ObjectRef, Settings};
 
+use hurdles::Hurdles;
 use slices::Slices;
 
-pub(super) use slices::addresses as addresses_in_slices;
+pub(super) use slices::{addresses as addresses_in_slices, service_name};
 
 /// A namespace and a name.
 type Id<'a> = (&'a str, &'a str);
@@ -31,6 +35,7 @@ pub struct Cluster<'a> {
     services: HashMap<Id<'a>, &'a ServiceSpec>,
     addresses: Addresses<'a>,
     found: RefCell<HashMap<CacheKey, Rc<[Endpoint]>>>,
+    hurdles: Hurdles<'a>,
 }
 
 /// The two ways in which Kubernetes tells the addresses of a service.
@@ -82,12 +87,31 @@ impl<'a> Cluster<'a> {
             let named = objects.endpoints.iter().map(|endpoints| (id(&endpoints.metadata), endpoints));
             Addresses::Endpoints(named.collect())
         };
-        Self { services, addresses, found: RefCell::default() }
+        let hurdles = Hurdles::of(objects, settings.endpoint_slices);
+        Self { services, addresses, found: RefCell::default(), hurdles }
     }
 
     /// The service of that name. The namespace is not defaulted: who looks up decides.
-    pub fn service(&self, namespace: &str, name: &str) -> Option<&'a ServiceSpec> {
-        self.services.get(&(namespace, name)).copied()
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub fn service(&self, namespace: &str, name: &str) -> Result<&'a ServiceSpec, String> {
+        if self.hurdles.is_service((namespace, name)) {
+            return Err(format!("service {namespace}/{name} cannot be read"));
+        }
+        let service = self.services.get(&(namespace, name)).copied();
+        service.ok_or_else(|| format!("there is no service {namespace}/{name}"))
+    }
+
+    /// The ports of a service, in their order.
+    pub fn ports<'s>(&self, service: &'s ServiceSpec) -> impl Iterator<Item = &'s ServicePort> {
+        self.hurdles.up_to_null(&service.ports, "the ports of its Service")
+    }
+
+    /// What a conversion came upon that cannot be read, since this was last asked.
+    pub fn take_hurdle(&self) -> Option<String> {
+        self.hurdles.take()
     }
 
     /// The endpoints behind a port of a service, as an Ingress sees them, sorted by address. With EndpointSlices they
@@ -106,11 +130,12 @@ impl<'a> Cluster<'a> {
             target_port: port.target_port.as_ref().map(TargetPort::to_string).unwrap_or_default(),
             protocol: if by_slices && !scheme.annotated { String::new() } else { scheme.name.to_owned() },
         };
-        self.cached(key, zone, || match &self.addresses {
+        let (id, hurdles) = ((namespace, service), &self.hurdles);
+        self.cached(id, key, zone, || match &self.addresses {
             Addresses::Endpoints(known) => {
-                Some(targets::of_service_port(known.get(&(namespace, service))?, scheme.name, port))
+                Some(targets::of_service_port(known.get(&id)?, scheme.name, port, hurdles))
             }
-            Addresses::Slices(known) => Some(known.get(&(namespace, service))?.of_service_port(scheme, port)),
+            Addresses::Slices(known) => Some(known.get(&id)?.of_service_port(scheme, port, hurdles)),
         })
     }
 
@@ -128,28 +153,38 @@ impl<'a> Cluster<'a> {
             target_port: target.to_string(),
             protocol: "TCP".to_owned(),
         };
-        self.cached(key, zone, || match &self.addresses {
+        let (id, hurdles) = ((namespace, service), &self.hurdles);
+        self.cached(id, key, zone, || match &self.addresses {
             Addresses::Endpoints(known) => {
-                Some(targets::of_target_port(known.get(&(namespace, service))?, scheme.name, target))
+                Some(targets::of_target_port(known.get(&id)?, scheme.name, target, hurdles))
             }
-            Addresses::Slices(known) => {
-                Some(known.get(&(namespace, service))?.of_target_port(scheme, target))
-            }
+            Addresses::Slices(known) => Some(known.get(&id)?.of_target_port(scheme, target, hurdles)),
         })
     }
 
+    /// What comes upon a hurdle is not kept: the next who looks comes upon it too.
     fn cached(
         &self,
+        id: Id<'_>,
         key: CacheKey,
         zone: &str,
         find: impl FnOnce() -> Option<Vec<Endpoint>>,
     ) -> Rc<[Endpoint]> {
+        if self.hurdles.are_addresses(id) {
+            return Rc::default();
+        }
         let mut found = self.found.borrow_mut();
-        let entry = found.entry(key).or_insert_with(|| {
-            let mut endpoints = find().unwrap_or_default();
-            endpoints.sort_by(|a, b| a.address.cmp(&b.address));
-            self.balanced(endpoints).into()
-        });
+        let entry = match found.entry(key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => {
+                let mut endpoints = find().unwrap_or_default();
+                endpoints.sort_by(|a, b| a.address.cmp(&b.address));
+                if self.hurdles.is_met() {
+                    return self.balanced(endpoints).into();
+                }
+                free.insert(self.balanced(endpoints).into())
+            }
+        };
         match self.addresses {
             Addresses::Slices(_) if !zone.is_empty() => in_zone(entry, zone),
             _ => Rc::clone(entry),

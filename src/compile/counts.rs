@@ -27,18 +27,25 @@ impl Counts {
     /// there is none of it: a kind that disappears is what the guard is for.
     pub(super) fn of(objects: &Objects, settings: &Settings, routes: &[SourcedRoute]) -> Self {
         let mut counts = Self::default();
-        counts.set(Measure::Objects(Kind::Ingress), objects.ingresses.len());
-        counts.set(Measure::Objects(Kind::RouteGroup), objects.route_groups.len());
-        counts.set(Measure::Objects(Kind::Service), objects.services.len());
-        if settings.endpoint_slices {
-            let ready = objects.endpoint_slices.iter().flat_map(|slice| &slice.endpoints);
-            counts.set(Measure::Objects(Kind::EndpointSlice), objects.endpoint_slices.len());
-            counts.set(Measure::Addresses, ready.filter(|endpoint| endpoint.is_ready()).count());
+        // What is there but cannot be read is there.
+        let misshapen = |kind| objects.misshapen.iter().filter(move |object| object.kind == kind);
+        let mut objects_of = |kind, readable: usize| {
+            counts.set(Measure::Objects(kind), readable + misshapen(kind).count());
+        };
+        objects_of(Kind::Ingress, objects.ingresses.len());
+        objects_of(Kind::RouteGroup, objects.route_groups.len());
+        objects_of(Kind::Service, objects.services.len());
+        let (kind, ready): (_, usize) = if settings.endpoint_slices {
+            objects_of(Kind::EndpointSlice, objects.endpoint_slices.len());
+            let endpoints = objects.endpoint_slices.iter().flat_map(|slice| slice.endpoints.iter().flatten());
+            (Kind::EndpointSlice, endpoints.filter(|endpoint| endpoint.is_ready()).count())
         } else {
-            let ready = objects.endpoints.iter().flat_map(|one| &one.subsets);
-            counts.set(Measure::Objects(Kind::Endpoints), objects.endpoints.len());
-            counts.set(Measure::Addresses, ready.map(|subset| subset.addresses.len()).sum());
-        }
+            objects_of(Kind::Endpoints, objects.endpoints.len());
+            let subsets = objects.endpoints.iter().flat_map(|one| one.subsets.iter().flatten());
+            (Kind::Endpoints, subsets.map(|subset| subset.addresses.len()).sum())
+        };
+        let at_least: usize = misshapen(kind).map(|object| object.addresses).sum();
+        counts.set(Measure::Addresses, ready + at_least);
         for kind in [Kind::Ingress, Kind::RouteGroup] {
             let made_of = |route: &&SourcedRoute| {
                 route.object.as_deref().is_some_and(|object| object.kind == kind.name())
@@ -92,6 +99,8 @@ impl fmt::Display for Measure {
 mod tests {
     use std::sync::Arc;
 
+    use serde_json::json;
+
     use super::*;
     use crate::compile::ObjectRef;
     use crate::eskip::Route;
@@ -101,11 +110,15 @@ mod tests {
     fn what_is_read_is_counted_and_synthetic_routes_are_not() {
         let ready = SliceEndpoint { ready: Some(true), ..SliceEndpoint::default() };
         let gone = SliceEndpoint { ready: Some(false), ..SliceEndpoint::default() };
-        let subset = Subset { addresses: vec!["10.0.0.1".into(), "10.0.0.2".into()], ports: Vec::new() };
+        let subset =
+            Subset { addresses: vec![Some("10.0.0.1".into()), Some("10.0.0.2".into())], ports: Vec::new() };
         let objects = Objects {
             ingresses: vec![Ingress::default(); 3],
-            endpoints: vec![Endpoints { subsets: vec![subset], ..Endpoints::default() }],
-            endpoint_slices: vec![EndpointSlice { endpoints: vec![ready, gone], ..EndpointSlice::default() }],
+            endpoints: vec![Endpoints { subsets: vec![Some(subset)], ..Endpoints::default() }],
+            endpoint_slices: vec![EndpointSlice {
+                endpoints: vec![Some(ready), Some(gone)],
+                ..EndpointSlice::default()
+            }],
             ..Objects::default()
         };
         let object = ObjectRef { kind: "Ingress".to_owned(), ..ObjectRef::default() };
@@ -125,5 +138,18 @@ mod tests {
             (by_slices[&Measure::Objects(Kind::EndpointSlice)], by_slices[&Measure::Addresses]),
             (1, 1)
         );
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_there() {
+        let (objects, _) = Objects::from_values([
+            json!({"kind": "Ingress", "spec": 5}),
+            json!({"kind": "Ingress"}),
+            json!({"kind": "Endpoints", "subsets": [{"addresses": [{"ip": "10.0.0.1"}, {"ip": 2}]}]}),
+        ]);
+        let counts = Counts::of(&objects, &Settings::default(), &[]).0;
+        assert_eq!(counts[&Measure::Objects(Kind::Ingress)], 2);
+        assert_eq!(counts[&Measure::Objects(Kind::Endpoints)], 1);
+        assert_eq!(counts[&Measure::Addresses], 2);
     }
 }

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::eskip::{Backend, Route};
-use crate::object::{Ingress, IngressSpec, Objects};
+use crate::object::{Ingress, IngressSpec, Metadata, Objects};
 
 use super::redirect::{self, Redirect};
 use super::{Context, Diagnostics, ObjectRef, Quarantined, Settings, SourcedRoute, hosts, names, quarantine};
@@ -53,6 +53,7 @@ pub(super) fn routes(
     for ingress in of_our_class(objects, context) {
         let object = ObjectRef::new("Ingress", &ingress.metadata);
         let converted = quarantine::guarded(&object, quarantined, || convert(ingress, context, diagnostics));
+        quarantine::hindered(&object, context, quarantined);
         let Some((default, own_routes)) = converted else { continue };
         if let Some(default) = default {
             owners.extend(default.object.clone().map(|object| (default.route.id.clone(), object)));
@@ -84,13 +85,17 @@ fn convert(
     Some((default, host_routes))
 }
 
-/// Those with no class, or with ours, sorted by namespace and name.
-fn of_our_class<'a>(objects: &'a Objects, context: &Context<'_>) -> Vec<&'a Ingress> {
+/// Whether an Ingress has no class, or ours, both in its annotation and in its spec.
+pub(super) fn is_ours(metadata: &Metadata, class_name: &str, context: &Context<'_>) -> bool {
     let is_ours = |class: &str| class.is_empty() || context.ingress_class.is_match(class);
-    let annotated = |ingress: &Ingress| ingress.metadata.annotation(CLASS).is_none_or(is_ours);
-    let specified = |ingress: &Ingress| ingress.spec.as_ref().is_none_or(|spec| is_ours(&spec.class_name));
-    let ours = objects.ingresses.iter().filter(|ingress| annotated(ingress) && specified(ingress));
-    let mut ours: Vec<_> = ours.collect();
+    metadata.annotation(CLASS).is_none_or(is_ours) && is_ours(class_name)
+}
+
+/// Those of our class, sorted by namespace and name.
+fn of_our_class<'a>(objects: &'a Objects, context: &Context<'_>) -> Vec<&'a Ingress> {
+    let class_name = |ingress: &'a Ingress| ingress.spec.as_ref().map_or("", |spec| &spec.class_name);
+    let ours = objects.ingresses.iter();
+    let mut ours: Vec<_> = ours.filter(|it| is_ours(&it.metadata, class_name(it), context)).collect();
     ours.sort_by_key(|ingress| (&ingress.metadata.namespace, &ingress.metadata.name));
     ours
 }

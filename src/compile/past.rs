@@ -2,7 +2,8 @@
 //!
 //! In: the table before, who made which of its definitions as far as that is known, and what was quarantined. Out: the
 //! last good routes of one object. A process that compiled the table before knows whose each definition is; one that
-//! took it over finds them by their ids: those that the quarantine names, or else those that the object asks for now.
+//! took it over finds them by their ids: those that the quarantine names, or else those that the object asks for now, or
+//! all that have its name in them where nobody can tell what it asks for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::eskip::{self, Route};
 use crate::object::{Metadata, Objects};
 
 use super::document::Document;
-use super::{ObjectRef, Quarantined, SourcedRoute};
+use super::{ObjectRef, Quarantined, SourcedRoute, names, routegroup};
 
 /// The compilation before. Empty where there was none, and for commands that know no past.
 #[derive(Clone, Debug, Default)]
@@ -44,7 +45,7 @@ pub(super) struct Good {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bad {
     pub(super) uid: String,
-    /// The routes that it asks for now.
+    /// The routes that it asks for now; an empty id for all of them, where it cannot be told which.
     pub(super) ids: BTreeSet<String>,
 }
 
@@ -69,7 +70,10 @@ impl Past {
 
     /// The routes of the `bad` objects when they were last good, as far as they ever were; not those of others that had
     /// their names before.
-    pub(super) fn last_good(&self, bad: &BTreeMap<ObjectRef, Bad>) -> BTreeMap<ObjectRef, Vec<Good>> {
+    pub(super) fn last_good<'b>(
+        &'b self,
+        bad: &'b BTreeMap<ObjectRef, Bad>,
+    ) -> BTreeMap<ObjectRef, Vec<Good>> {
         let wanted = bad.iter().filter_map(|(object, bad)| Some((object, self.ids(object, bad)?)));
         let mut found: BTreeMap<ObjectRef, Vec<Good>> = BTreeMap::new();
         match &self.ledger {
@@ -84,12 +88,18 @@ impl Past {
             }
             None => {
                 let wanted: Vec<_> = wanted.collect();
-                let objects: HashMap<_, _> = wanted
-                    .iter()
-                    .flat_map(|(object, ids)| ids.iter().map(move |id| (id.as_str(), *object)))
-                    .collect();
-                for good in named(&self.table, &objects) {
-                    let object = objects[good.route.id.as_str()];
+                let ids = |(object, ids): &(&'b ObjectRef, BTreeSet<&'b String>)| {
+                    let object = *object;
+                    ids.clone().into_iter().map(move |id| (id.as_str(), object))
+                };
+                let objects: HashMap<_, _> = wanted.iter().flat_map(ids).collect();
+                let whole: Vec<_> =
+                    wanted.iter().filter(|(_, ids)| ids.iter().any(|id| id.is_empty())).collect();
+                let owner = |id: &str| {
+                    let by_name = || whole.iter().map(|(object, _)| *object).find(|object| is_of(id, object));
+                    objects.get(id).copied().or_else(by_name)
+                };
+                for (object, good) in named(&self.table, owner) {
                     found.entry(object.clone()).or_default().push(good);
                 }
             }
@@ -111,16 +121,27 @@ impl Past {
     }
 }
 
-/// The definitions in `table` of routes with these ids.
-fn named<T>(table: &[u8], ids: &HashMap<&str, T>) -> Vec<Good> {
+/// Whether a route of that id may be one of `object`, by its form.
+fn is_of(id: &str, object: &ObjectRef) -> bool {
+    let id = id.trim_start_matches("clone_");
+    match object.kind.as_str() {
+        "Ingress" => names::is_of(id, &object.namespace, &object.name),
+        "RouteGroup" => routegroup::is_of(id, &object.namespace, &object.name),
+        _ => false,
+    }
+}
+
+/// The definitions in `table` of routes whose ids have an owner.
+fn named<T>(table: &[u8], owner: impl Fn(&str) -> Option<T>) -> Vec<(T, Good)> {
     let table = std::str::from_utf8(table).unwrap_or_default();
     let mut found = Vec::new();
     let mut start = 0;
     for line in table.split_inclusive('\n') {
-        if line.split_once(':').is_some_and(|(id, _)| ids.contains_key(id)) {
+        if let Some(owner) = line.split_once(':').and_then(|(id, _)| owner(id)) {
             // A definition ends with its line, but for those with a line break in a regular expression.
             let ends = table[start..].match_indices('\n').map(|(at, _)| start + at).chain([table.len()]);
-            found.extend(ends.take(MOST_LINES).find_map(|end| Good::of(&table.as_bytes()[start..end])));
+            let good = ends.take(MOST_LINES).find_map(|end| Good::of(&table.as_bytes()[start..end]));
+            found.extend(good.map(|good| (owner, good)));
         }
         start += line.len();
     }
@@ -156,7 +177,9 @@ fn uids(objects: &Objects) -> HashMap<ObjectRef, String> {
         (!metadata.uid.is_empty()).then(|| (ObjectRef::new(kind, metadata), metadata.uid.clone()))
     };
     let ingresses = objects.ingresses.iter().filter_map(|it| uid("Ingress", &it.metadata));
-    ingresses.chain(objects.route_groups.iter().filter_map(|it| uid("RouteGroup", &it.metadata))).collect()
+    let groups = objects.route_groups.iter().filter_map(|it| uid("RouteGroup", &it.metadata));
+    let misshapen = objects.misshapen.iter().filter_map(|it| uid(it.kind.name(), &it.metadata));
+    ingresses.chain(groups).chain(misshapen).collect()
 }
 
 #[cfg(test)]

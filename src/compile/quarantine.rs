@@ -15,8 +15,10 @@ use super::{Diagnostics, Limits, ObjectRef, Quarantined, SourcedRoute};
 
 mod sound;
 mod stay;
+mod unreadable;
 
 pub(super) use stay::restore;
+pub(super) use unreadable::{hindered, misshapen};
 
 /// Prints `routes`. Those that would break the document are taken out of them and of it.
 pub(super) fn sift(
@@ -114,8 +116,7 @@ pub(super) fn guarded<T: Default>(
     catch_unwind(AssertUnwindSafe(convert)).unwrap_or_else(|panic| {
         let reason =
             format!("its conversion panicked ({}); this is a defect of Bellwether", message(&*panic));
-        let object = object.clone();
-        quarantined.push(Quarantined { object, reason, ..Quarantined::default() });
+        unreadable::whole(object, reason, quarantined);
         T::default()
     })
 }

@@ -13,13 +13,15 @@ mod twins;
 use std::sync::Arc;
 
 use crate::eskip::Route;
-use crate::object::RouteGroup;
+use crate::object::{Metadata, RouteGroup};
 
 use super::annotations::REDIRECT;
 use super::{Context, Diagnostics, ObjectRef, Quarantined, SourcedRoute, hosts, quarantine, redirect};
 
 use check::Checked;
 use half::Half;
+
+pub(super) use ids::is_of;
 
 /// What is loaded where no class is asked for; an object without one, or with an empty one, always is.
 const CLASS: &str = "zalando.org/routegroup.class";
@@ -39,10 +41,17 @@ pub(super) fn routes(
         let object = Arc::new(ObjectRef::new("RouteGroup", &group.metadata));
         let made =
             quarantine::guarded(&object, quarantined, || convert(group, &object, context, diagnostics));
+        quarantine::hindered(&object, context, quarantined);
         routes
             .extend(made.into_iter().map(|route| SourcedRoute { route, object: Some(Arc::clone(&object)) }));
     }
     routes
+}
+
+/// Whether a RouteGroup has no class, or ours.
+pub(super) fn is_ours(metadata: &Metadata, context: &Context<'_>) -> bool {
+    let class = metadata.annotation(CLASS).unwrap_or_default();
+    class.is_empty() || context.route_group_class.is_match(class)
 }
 
 /// The routes of one RouteGroup.
@@ -62,8 +71,7 @@ fn convert(
             return Vec::new();
         }
     };
-    let class = group.metadata.annotation(CLASS).unwrap_or_default();
-    if !class.is_empty() && !context.route_group_class.is_match(class) {
+    if !is_ours(&group.metadata, context) {
         return Vec::new();
     }
     let names_certificates = group.spec.as_ref().is_some_and(|spec| spec.names_certificates);

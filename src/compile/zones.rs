@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::eskip::{self, Arg, Backend, Endpoint, Route};
+use crate::eskip::{Arg, Backend, Endpoint, Route};
 
 use super::annotations::ZONE_AWARE;
 use super::document::Document;
@@ -31,8 +31,13 @@ fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Text> {
     let mut copied = 0;
     for (index, sourced) in routes.iter().enumerate() {
         let Some(narrowed) = narrowed(zone, &sourced.route) else { continue };
+        let definition = &main.as_str()[main.before(index)..main.end(index)];
+        // Of a route that stays from an earlier table the words are not ours: none but its backend is printed anew.
+        let Some(front) = without_backend(definition, &sourced.route.backend) else { continue };
         text.push_str(&main.as_str()[copied..main.before(index)]);
-        eskip::print_definition(&mut text, &narrowed);
+        text.push_str(front);
+        text.push_str(&narrowed.to_string());
+        text.push(';');
         copied = main.end(index);
     }
     if copied == 0 {
@@ -42,17 +47,20 @@ fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Text> {
     Some(Text { eskip: text, count: main.count() })
 }
 
-/// The route with only the endpoints of `zone`, if these are enough and not all it has.
-fn narrowed(zone: &str, route: &Route) -> Option<Route> {
+/// A definition up to its backend.
+fn without_backend<'a>(definition: &'a str, backend: &Backend) -> Option<&'a str> {
+    definition.strip_suffix(';')?.strip_suffix(backend.to_string().as_str())
+}
+
+/// The backend with only the endpoints of `zone`, if these are enough and not all it has.
+fn narrowed(zone: &str, route: &Route) -> Option<Backend> {
     let Backend::LoadBalanced { algorithm, endpoints } = &route.backend else { return None };
     let of_zone = || endpoints.iter().filter(|endpoint| endpoint.zone == zone);
     let count = of_zone().count();
     if count < ENOUGH || count == endpoints.len() || opts_out(route) {
         return None;
     }
-    let backend =
-        Backend::LoadBalanced { algorithm: algorithm.clone(), endpoints: of_zone().cloned().collect() };
-    Some(Route { backend, ..route.clone() })
+    Some(Backend::LoadBalanced { algorithm: algorithm.clone(), endpoints: of_zone().cloned().collect() })
 }
 
 /// Whether a filter marks the route as one that keeps all its endpoints.
@@ -74,6 +82,7 @@ fn endpoints(route: &Route) -> &[Endpoint] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eskip::Filter;
 
     fn balanced(id: &str, zones: &[&str]) -> SourcedRoute {
         let endpoint = |(index, zone): (usize, &&str)| Endpoint {
@@ -121,7 +130,7 @@ mod tests {
     #[test]
     fn route_that_opts_out_keeps_its_endpoints() {
         let mut route = balanced("r", &["a", "a", "a", "b"]);
-        route.route.filters = vec![eskip::Filter::new("annotate", [ZONE_AWARE.into(), "false".into()])];
+        route.route.filters = vec![Filter::new("annotate", [ZONE_AWARE.into(), "false".into()])];
         assert!(zone_tables(&[route]).is_empty());
     }
 }

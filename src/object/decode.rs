@@ -32,6 +32,11 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// No fields at all.
+    pub(super) const fn none() -> Self {
+        Self(None)
+    }
+
     fn get(&self, name: &str) -> Option<&'a Value> {
         let map = self.0?;
         let folded = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
@@ -80,34 +85,48 @@ impl<'a> Fields<'a> {
         Ok(entries.unwrap_or_default())
     }
 
+    /// Those entries that are texts, where others may be anything.
+    pub(super) fn readable_texts(&self, name: &str) -> BTreeMap<String, String> {
+        let entries = self.get(name).and_then(Value::as_object).into_iter().flatten();
+        entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+    }
+
+    /// The fields of the object of that name; none where it is no object.
+    pub(super) fn readable(&self, name: &str) -> Fields<'a> {
+        Self(self.get(name).and_then(Value::as_object))
+    }
+
     pub(super) fn object<T: Decode>(&self, name: &str) -> Result<Option<T>, DecodeError> {
         self.read(name, |value| T::decode(&Fields::of(value)?))
     }
 
     /// The objects of a list; an absent list is none, a null in it is an error.
     pub(super) fn list<T: Decode>(&self, name: &str) -> Result<Vec<T>, DecodeError> {
-        Ok(self.list_if_present(name)?.unwrap_or_default())
-    }
-
-    /// The same for those who tell an absent list from an empty one.
-    pub(super) fn list_if_present<T: Decode>(&self, name: &str) -> Result<Option<Vec<T>>, DecodeError> {
-        self.read(name, |value| {
+        let objects = self.read(name, |value| {
             elements(value, |element| match element {
                 Value::Null => Err(DecodeError::unexpected("an object", element)),
                 element => T::decode(&Fields::of(element)?),
             })
-        })
+        })?;
+        Ok(objects.unwrap_or_default())
     }
 
     /// The same for a list whose nulls are judged later.
     pub(super) fn list_with_nulls<T: Decode>(&self, name: &str) -> Result<Vec<Option<T>>, DecodeError> {
-        let objects = self.read(name, |value| {
+        Ok(self.list_with_nulls_if_present(name)?.unwrap_or_default())
+    }
+
+    /// The same for those who tell an absent list from an empty one.
+    pub(super) fn list_with_nulls_if_present<T: Decode>(
+        &self,
+        name: &str,
+    ) -> Result<Option<Vec<Option<T>>>, DecodeError> {
+        self.read(name, |value| {
             elements(value, |element| match element {
                 Value::Null => Ok(None),
                 element => T::decode(&Fields::of(element)?).map(Some),
             })
-        })?;
-        Ok(objects.unwrap_or_default())
+        })
     }
 }
 

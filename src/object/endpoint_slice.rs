@@ -9,10 +9,10 @@ use super::metadata::Metadata;
 pub struct EndpointSlice {
     /// What it says of itself.
     pub metadata: Metadata,
-    /// The addresses with their conditions.
-    pub endpoints: Vec<SliceEndpoint>,
+    /// The addresses with their conditions. A null, here and below, counts only for who comes upon it.
+    pub endpoints: Vec<Option<SliceEndpoint>>,
     /// Their ports. None where the slice names none (null means every port, and no route can be made of that).
-    pub ports: Option<Vec<SlicePort>>,
+    pub ports: Option<Vec<Option<SlicePort>>>,
 }
 
 /// One endpoint of a slice.
@@ -57,8 +57,8 @@ impl Decode for EndpointSlice {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             metadata: fields.object("metadata")?.unwrap_or_default(),
-            endpoints: fields.list("endpoints")?,
-            ports: fields.list_if_present("ports")?,
+            endpoints: fields.list_with_nulls("endpoints")?,
+            ports: fields.list_with_nulls_if_present("ports")?,
         })
     }
 }

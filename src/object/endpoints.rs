@@ -9,17 +9,17 @@ use super::metadata::Metadata;
 pub struct Endpoints {
     /// What they say of themselves.
     pub metadata: Metadata,
-    /// Groups of addresses with the same ports.
-    pub subsets: Vec<Subset>,
+    /// Groups of addresses with the same ports. A null, here and below, counts only for who comes upon it.
+    pub subsets: Vec<Option<Subset>>,
 }
 
 /// Addresses that share their ports.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subset {
     /// The IPs of the ready addresses.
-    pub addresses: Vec<String>,
+    pub addresses: Vec<Option<String>>,
     /// Their ports.
-    pub ports: Vec<EndpointPort>,
+    pub ports: Vec<Option<EndpointPort>>,
 }
 
 /// A port of a subset.
@@ -35,17 +35,17 @@ impl Decode for Endpoints {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
             metadata: fields.object("metadata")?.unwrap_or_default(),
-            subsets: fields.list("subsets")?,
+            subsets: fields.list_with_nulls("subsets")?,
         })
     }
 }
 
 impl Decode for Subset {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
-        let addresses: Vec<Address> = fields.list("addresses")?;
+        let addresses: Vec<Option<Address>> = fields.list_with_nulls("addresses")?;
         Ok(Self {
-            addresses: addresses.into_iter().map(|address| address.0).collect(),
-            ports: fields.list("ports")?,
+            addresses: addresses.into_iter().map(|address| Some(address?.0)).collect(),
+            ports: fields.list_with_nulls("ports")?,
         })
     }
 }

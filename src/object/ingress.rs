@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::certificate::names_certificates;
 use super::decode::{Decode, DecodeError, Fields};
 use super::metadata::Metadata;
 
@@ -83,7 +84,7 @@ impl Decode for IngressSpec {
             default_backend: fields.object("defaultBackend")?,
             class_name: fields.text("ingressClassName")?,
             rules: fields.list("rules")?,
-            names_certificates: fields.value("tls").is_some(),
+            names_certificates: names_certificates(fields)?,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! RouteGroup v1 of zalando.org (<https://opensource.zalando.com/skipper/kubernetes/routegroup-crd/>).
 
+use super::certificate::names_certificates;
 use super::decode::{Decode, DecodeError, Fields};
 use super::metadata::Metadata;
 
@@ -87,7 +88,7 @@ impl Decode for RouteGroupSpec {
             backends: fields.list("backends")?,
             default_backends: fields.list("defaultBackends")?,
             routes: fields.list_with_nulls("routes")?,
-            names_certificates: fields.value("tls").is_some(),
+            names_certificates: names_certificates(fields)?,
         })
     }
 }

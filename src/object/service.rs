@@ -24,8 +24,8 @@ pub struct ServiceSpec {
     pub service_type: String,
     /// The name that an `ExternalName` service stands for.
     pub external_name: String,
-    /// The ports, in their order.
-    pub ports: Vec<ServicePort>,
+    /// The ports, in their order. A null counts only for who comes upon it.
+    pub ports: Vec<Option<ServicePort>>,
 }
 
 /// A port of a Service.
@@ -78,7 +78,7 @@ impl Decode for ServiceSpec {
         Ok(Self {
             service_type: fields.text("type")?,
             external_name: fields.text("externalName")?,
-            ports: fields.list("ports")?,
+            ports: fields.list_with_nulls("ports")?,
         })
     }
 }

@@ -61,7 +61,7 @@ fn names_of_fields_are_read_in_any_case_but_keys_are_not() {
     let service = &objects.services[0];
     assert_eq!(service.metadata.name, "a");
     assert_eq!(service.metadata.labels.get("app"), None);
-    let port = &service.spec.as_ref().unwrap().ports[0];
+    let port = service.spec.as_ref().unwrap().ports[0].as_ref().unwrap();
     assert_eq!((port.port, port.target_port.clone()), (80, Some(TargetPort::Name("web".to_owned()))));
 }
 
@@ -71,7 +71,15 @@ fn a_target_port_is_a_name_or_an_integer() {
         let service = json!({"kind": "Service", "spec": {"ports": [{"targetPort": target}]}});
         let (objects, diagnostics) = Objects::from_values([service]);
         diagnostics.first().map_or_else(
-            || objects.services[0].spec.clone().unwrap().ports[0].target_port.clone().unwrap().to_string(),
+            || {
+                objects.services[0].spec.clone().unwrap().ports[0]
+                    .clone()
+                    .unwrap()
+                    .target_port
+                    .clone()
+                    .unwrap()
+                    .to_string()
+            },
             |diagnostic| diagnostic.reason.clone(),
         )
     };
@@ -84,7 +92,7 @@ fn a_target_port_is_a_name_or_an_integer() {
 fn an_endpoint_is_ready_unless_it_says_otherwise() {
     let ready = |conditions| {
         let slice = json!({"kind": "EndpointSlice", "endpoints": [{"conditions": conditions}]});
-        Objects::from_values([slice]).0.endpoint_slices[0].endpoints[0].is_ready()
+        Objects::from_values([slice]).0.endpoint_slices[0].endpoints[0].as_ref().unwrap().is_ready()
     };
     assert!(ready(json!(null)));
     assert!(ready(json!({"serving": false})));

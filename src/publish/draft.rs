@@ -3,7 +3,7 @@
 //! In: a reading, the settings, the past. Out: a draft, and what the next compilation wants of this one. What can go
 //! wrong: a table without routes, or one that is too large.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +19,14 @@ const MOST_DIAGNOSTICS: usize = 1_000;
 /// How much of an announcement the quarantine may be: a message has 4 MiB at most.
 const MOST_QUARANTINED_BYTES: usize = 1 << 20;
 
-/// Compiles, digests and compresses; with it, what the next compilation wants of this one.
+/// Compiles, digests and compresses; with it, what the next compilation wants of this one. Addresses of Services that
+/// cannot be read are those that are `known`.
 pub(super) fn draft(
     reading: Reading,
     settings: &Settings,
     services: &[ServiceName],
     past: &Past,
+    known: &BTreeMap<String, Vec<String>>,
     read_at: Duration,
 ) -> Result<(Draft, Past), PollError> {
     let Reading { objects, mut diagnostics, .. } = reading;
@@ -39,9 +41,13 @@ pub(super) fn draft(
     diagnostics.extend(compiled.diagnostics);
     shorten(&mut diagnostics);
     let quarantined = bounded(&compiled.quarantined, &mut diagnostics);
-    let addresses =
-        |it: &ServiceName| (it.to_string(), it.ready_addresses(&objects, settings.endpoint_slices));
-    let addresses = services.iter().map(addresses).collect();
+    let addresses = |service: &ServiceName| {
+        let name = service.to_string();
+        let ready = service.ready_addresses(&objects, settings.endpoint_slices);
+        let ready = ready.or_else(|| known.get(&name).cloned())?;
+        Some((name, ready))
+    };
+    let addresses = services.iter().filter_map(addresses).collect();
     let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
     let contents = Contents {
         table: encode(compiled.table),

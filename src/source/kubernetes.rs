@@ -176,13 +176,15 @@ impl ObjectSource for Kubernetes {
 }
 
 fn add(reading: &mut Reading, kind: Kind, list: List) {
-    let Objects { ingresses, route_groups, services, endpoints, endpoint_slices, .. } = list.objects;
+    let Objects { ingresses, route_groups, services, endpoints, endpoint_slices, misshapen, .. } =
+        list.objects;
     let objects = &mut reading.objects;
     objects.ingresses.extend(ingresses);
     objects.route_groups.extend(route_groups);
     objects.services.extend(services);
     objects.endpoints.extend(endpoints);
     objects.endpoint_slices.extend(endpoint_slices);
+    objects.misshapen.extend(misshapen);
     objects.resource_versions.insert(kind.name().to_owned(), list.resource_version);
     reading.diagnostics.extend(list.diagnostics);
 }

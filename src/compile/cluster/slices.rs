@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::eskip::Endpoint;
-use crate::object::{EndpointSlice, ServicePort, SliceEndpoint, SlicePort, TargetPort};
+use crate::object::{EndpointSlice, Metadata, ServicePort, SliceEndpoint, SlicePort, TargetPort};
 
+use super::hurdles::Hurdles;
 use super::{Id, Scheme, address};
 
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -17,7 +18,7 @@ pub(super) struct Slices<'a> {
     ready: HashMap<&'a str, &'a str>,
     terminating: HashSet<&'a str>,
     /// Those of the last slice, for all of them, as for the peer.
-    ports: &'a [SlicePort],
+    ports: &'a [Option<SlicePort>],
 }
 
 /// Groups slices by the service that their label names. Slices that name no ports are passed over.
@@ -27,12 +28,17 @@ pub(super) fn by_service<'a>(
     let mut services: HashMap<Id<'a>, Slices<'a>> = HashMap::new();
     for slice in slices {
         let Some(ports) = &slice.ports else { continue };
-        let service = slice.metadata.labels.get(SERVICE_NAME).map_or("", String::as_str);
-        let merged = services.entry((&slice.metadata.namespace, service)).or_default();
+        let id = (slice.metadata.namespace.as_str(), service_name(&slice.metadata));
+        let merged = services.entry(id).or_default();
         merged.ports = ports;
-        slice.endpoints.iter().for_each(|endpoint| merged.add(endpoint));
+        slice.endpoints.iter().flatten().for_each(|endpoint| merged.add(endpoint));
     }
     services
+}
+
+/// The name of the Service that a slice belongs to; empty where it says none.
+pub(in crate::compile) fn service_name(slice: &Metadata) -> &str {
+    slice.labels.get(SERVICE_NAME).map_or("", String::as_str)
 }
 
 /// The ready addresses of the Service `name`, from the slices of its namespace.
@@ -40,7 +46,7 @@ pub(in crate::compile) fn addresses<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     name: &str,
 ) -> Vec<String> {
-    let ours = slices.filter(|slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|it| it == name));
+    let ours = slices.filter(|slice| service_name(&slice.metadata) == name);
     let ready = by_service(ours).into_values().flat_map(|service| service.ready.into_keys());
     ready.map(str::to_owned).collect()
 }
@@ -58,25 +64,37 @@ impl<'a> Slices<'a> {
     }
 
     /// The addresses behind a service's port. One that is not found gives port 0, as for the peer.
-    pub(super) fn of_service_port(&self, scheme: Scheme<'_>, port: &ServicePort) -> Vec<Endpoint> {
-        let slice_port = self.port(&port.name, port.port);
+    pub(super) fn of_service_port(
+        &self,
+        scheme: Scheme<'_>,
+        port: &ServicePort,
+        hurdles: &Hurdles<'_>,
+    ) -> Vec<Endpoint> {
+        let slice_port = self.port(&port.name, port.port, hurdles);
         let direct = port.target_port.as_ref().and_then(TargetPort::number).filter(|_| port.name.is_empty());
         self.endpoints(scheme, slice_port, direct.unwrap_or_else(|| number(slice_port)))
     }
 
     /// The addresses behind a target port, by its name or number; likewise.
-    pub(super) fn of_target_port(&self, scheme: Scheme<'_>, target: &TargetPort) -> Vec<Endpoint> {
+    pub(super) fn of_target_port(
+        &self,
+        scheme: Scheme<'_>,
+        target: &TargetPort,
+        hurdles: &Hurdles<'_>,
+    ) -> Vec<Endpoint> {
         let slice_port = match target {
-            TargetPort::Name(name) => self.port(name, 0),
-            TargetPort::Number(number) => self.port("", *number),
+            TargetPort::Name(name) => self.port(name, 0, hurdles),
+            TargetPort::Number(number) => self.port("", *number, hurdles),
         };
         self.endpoints(scheme, slice_port, number(slice_port))
     }
 
     /// The first TCP port of that name or of that number (0 for none).
-    fn port(&self, name: &str, number: i64) -> Option<&'a SlicePort> {
-        let tcp = self.ports.iter().filter(|port| port.protocol == "TCP");
-        tcp.into_iter().find(|port| port.name == name || number != 0 && port.port == number)
+    fn port(&self, name: &str, number: i64, hurdles: &Hurdles<'_>) -> Option<&'a SlicePort> {
+        let ports = hurdles.up_to_null(self.ports, "the ports of its EndpointSlices");
+        ports
+            .filter(|port| port.protocol == "TCP")
+            .find(|port| port.name == name || number != 0 && port.port == number)
     }
 
     fn endpoints(&self, scheme: Scheme<'_>, slice_port: Option<&SlicePort>, number: i64) -> Vec<Endpoint> {

@@ -182,7 +182,7 @@ fn a_service_without_a_namespace_is_in_the_default_one() {
     let lookup = Lookup::new([service("a", json!({})), service("b", json!(null))]);
     let mut diagnostics = Diagnostics::default();
     let cluster = Cluster::new(&lookup.objects, &lookup.settings, &mut diagnostics);
-    assert!(cluster.service("default", "a").is_some());
-    assert!(cluster.service("default", "b").is_none());
+    assert!(cluster.service("default", "a").is_ok());
+    assert!(cluster.service("default", "b").is_err());
     assert_eq!(diagnostics.into_vec().len(), 1);
 }

@@ -6,7 +6,7 @@ use crate::eskip::{self, Backend, Endpoint, Filter, Route};
 use crate::object::{IngressBackend, ServicePort, ServiceSpec, TargetPort};
 
 use super::super::cluster::Scheme;
-use super::super::{Diagnostics, annotations, names};
+use super::super::{Context, Diagnostics, annotations, names};
 use super::Subject;
 
 /// What was found behind a backend.
@@ -52,11 +52,9 @@ pub(super) fn find(
 ) -> Result<Target, Missing> {
     let (context, metadata) = (subject.context, &subject.ingress.metadata);
     let id = (metadata.namespace.as_str(), backend.service.as_str());
-    let service = context.cluster.service(id.0, id.1).ok_or_else(|| Missing {
-        reason: format!("there is no service {:?} in namespace {:?}", id.1, id.0),
-        hint: "what leads there has no route; create the service or correct its name",
-    })?;
-    let Some((port, target)) = port_of(service, backend) else {
+    let hint = "what leads there has no route; create the service or correct its name";
+    let service = context.cluster.service(id.0, id.1).map_err(|reason| Missing { reason, hint })?;
+    let Some((port, target)) = port_of(context, service, backend) else {
         diagnostics.add(
             &subject.object,
             format!("service {:?} has no port {:?}", id.1, backend.port.to_string()),
@@ -78,12 +76,13 @@ pub(super) fn find(
 
 /// The port of the service that is referred to, by number or name, if it has a target.
 fn port_of<'a>(
+    context: &Context<'_>,
     service: &'a ServiceSpec,
     backend: &IngressBackend,
 ) -> Option<(&'a ServicePort, &'a TargetPort)> {
     let wanted = backend.port.to_string();
     let is_wanted = |port: &&ServicePort| port.name == wanted || port.port.to_string() == wanted;
-    let mut candidates = service.ports.iter().filter(is_wanted).filter(|_| !wanted.is_empty());
+    let mut candidates = context.cluster.ports(service).filter(is_wanted).filter(|_| !wanted.is_empty());
     candidates.find_map(|port| Some((port, port.target_port.as_ref()?)))
 }
 

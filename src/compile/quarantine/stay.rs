@@ -2,7 +2,6 @@
 //!
 //! In: the routes that survived, what was left out, the past. Out: for each bad object with a past its last good routes,
 //! all of them and in place of all that it asks for now: half of an object may mean something else than the whole.
-//! Endpoints come back without their zones, so every zone gets all of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;

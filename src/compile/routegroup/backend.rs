@@ -83,12 +83,11 @@ fn service(half: &Half<'_, '_>, backend: &CheckedBackend<'_>, route: &mut Route)
     let metadata = &half.group.metadata;
     let id = (metadata.namespace_or_default(), spec.service_name.as_str());
     let named = || format!("service {}/{}", id.0, id.1);
-    let service =
-        half.context.cluster.service(id.0, id.1).ok_or_else(|| format!("there is no {}", named()))?;
+    let service = half.context.cluster.service(id.0, id.1)?;
     if !service.service_type.eq_ignore_ascii_case("ClusterIP") {
         return Err(format!("{} is of type {:?}, not ClusterIP", named(), service.service_type));
     }
-    let port = service.ports.iter().find(|port| port.port == spec.service_port);
+    let port = half.context.cluster.ports(service).find(|port| port.port == spec.service_port);
     let port = port.ok_or_else(|| format!("{} has no port {}", named(), spec.service_port))?;
     let target = port
         .target_port

@@ -20,6 +20,14 @@ pub(super) fn route(
     )
 }
 
+/// Whether `id` has the form of those of the group `name`, catch-all routes aside: their ids are those of a host.
+pub(in crate::compile) fn is_of(id: &str, namespace: &str, name: &str) -> bool {
+    let group = id.strip_prefix("kube_rg__").or_else(|| id.strip_prefix("kubeew_rg__"));
+    let group = group.map(|rest| rest.strip_prefix("internal_").unwrap_or(rest));
+    let namespace = symbol(if namespace.is_empty() { "default" } else { namespace });
+    group.is_some_and(|rest| rest.starts_with(&format!("{namespace}__{}__", symbol(name))))
+}
+
 /// The id of the route that answers what no other route of `host` matches. It has no namespace: groups that share a host
 /// share this route.
 pub(super) fn catch_all(host: &str, internal: bool) -> String {
@@ -56,6 +64,20 @@ mod tests {
             Metadata { namespace: "my-ns".to_owned(), name: "tür.x".to_owned(), ..Metadata::default() };
         assert_eq!(route(&metadata, "get", 1, 2, false), "kube_rg__my_ns__t__r_x__get__1_2");
         assert_eq!(route(&metadata, "all", 0, 0, true), "kube_rg__internal_my_ns__t__r_x__all__0_0");
+    }
+
+    #[test]
+    fn a_group_knows_its_ids() {
+        let metadata =
+            Metadata { namespace: "my-ns".to_owned(), name: "tür.x".to_owned(), ..Metadata::default() };
+        for internal in [false, true] {
+            let id = route(&metadata, "get", 1, 2, internal);
+            for id in [redirect(&id), east_west(&id), id] {
+                assert!(is_of(&id, "my-ns", "tür.x"), "{id}");
+                assert!(!is_of(&id, "my-ns", "tür") && !is_of(&id, "ns", "tür.x"), "{id}");
+            }
+        }
+        assert!(is_of("kube_rg__default__a__all__0_0", "", "a"));
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use url::form_urlencoded::byte_serialize;
 
@@ -118,18 +117,8 @@ fn add_page(bytes: &[u8], kind: Kind, mut list: List) -> Result<(List, Option<St
         return Err(no_list("it has no resourceVersion"));
     }
     for item in items {
-        list.diagnostics.extend(add_item(item, kind, &mut list.objects).err());
+        list.diagnostics.extend(list.objects.add_text(kind, item.get()).err());
     }
     list.resource_version = metadata.resource_version;
     Ok((list, metadata.r#continue.filter(|token| !token.is_empty())))
-}
-
-fn add_item(item: &RawValue, kind: Kind, objects: &mut Objects) -> Result<(), Diagnostic> {
-    // A valid page can still hold an item that is nested too deeply.
-    let value: Value = serde_json::from_str(item.get()).map_err(|error| Diagnostic {
-        object: None,
-        reason: format!("an object of the kind {} cannot be read: {error}", kind.name()),
-        hint: "the object is left out".to_owned(),
-    })?;
-    objects.add_as(kind, &value)
 }
