@@ -6,7 +6,7 @@
 
 mod allowed;
 mod answer;
-mod api;
+mod cluster;
 mod pair;
 mod requests;
 

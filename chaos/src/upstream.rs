@@ -9,9 +9,8 @@ mod side;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::fakeapi::{Endpoint, Fault};
@@ -36,9 +35,6 @@ pub struct FaultyUpstreamArgs {
 
 /// How many polls a fault lasts.
 const POLLS: usize = 2;
-
-/// After this a fault is healed even if it was not met twice: who waits for an answer does not ask again.
-const LONGEST: Duration = Duration::from_millis(1500);
 
 /// The calls that answer wrongly, at once.
 type Calls = Vec<Endpoint>;
@@ -66,7 +62,8 @@ impl FaultyUpstreamArgs {
         let calls = self.calls();
         for fault in Fault::ALL {
             for calls in &calls {
-                let both = tokio::try_join!(ours.suffer(calls, fault), peer.suffer(calls, fault))?;
+                let both = tokio::try_join!(ours.suffer(calls, fault), peer.suffer(calls, fault))
+                    .with_context(|| format!("while {calls:?} answer with {fault}, or after that"))?;
                 changed.insert((calls.clone(), fault), both);
             }
         }

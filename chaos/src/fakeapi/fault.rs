@@ -4,62 +4,16 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::{Reply, status_object};
+use super::Endpoint;
+use super::lists::status;
 
-/// The calls of a route server that reads Endpoints or EndpointSlices.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Endpoint {
-    /// The list of Ingresses.
-    Ingresses,
-    /// Whether there are RouteGroups.
-    Discovery,
-    /// The list of RouteGroups.
-    RouteGroups,
-    /// The list of Services.
-    Services,
-    /// The list of Endpoints.
-    Endpoints,
-    /// The list of EndpointSlices.
-    EndpointSlices,
-}
-
-impl Endpoint {
-    /// The five that a route server calls with its default flags.
-    pub const CALLED: [Self; 5] =
-        [Self::Ingresses, Self::Discovery, Self::RouteGroups, Self::Services, Self::Endpoints];
-
-    /// What a path asks for, with or without a namespace in it.
-    pub(super) fn of(path: &str) -> Option<Self> {
-        let known =
-            |rest: &str, group: &str| rest == group || rest.starts_with(&format!("{group}/namespaces/"));
-        let (group, name) = path.rsplit_once('/')?;
-        Some(match name {
-            "ingresses" if known(group, "/apis/networking.k8s.io/v1") => Self::Ingresses,
-            "routegroups" if known(group, "/apis/zalando.org/v1") => Self::RouteGroups,
-            "services" if known(group, "/api/v1") => Self::Services,
-            "endpoints" if known(group, "/api/v1") => Self::Endpoints,
-            "endpointslices" if known(group, "/apis/discovery.k8s.io/v1") => Self::EndpointSlices,
-            "v1" if group == "/apis/zalando.org" => Self::Discovery,
-            _ => return None,
-        })
-    }
-
-    /// The kind of what it lists; none for the discovery.
-    pub(super) const fn kind(self) -> Option<&'static str> {
-        match self {
-            Self::Ingresses => Some("Ingress"),
-            Self::Discovery => None,
-            Self::RouteGroups => Some("RouteGroup"),
-            Self::Services => Some("Service"),
-            Self::Endpoints => Some("Endpoints"),
-            Self::EndpointSlices => Some("EndpointSlice"),
-        }
-    }
-
-    /// The field of its answer that holds what was asked for.
-    const fn items(self) -> &'static str {
-        if matches!(self, Self::Discovery) { "resources" } else { "items" }
-    }
+/// What comes in the place of an answer.
+pub(super) enum Instead {
+    Answer(u16, Value),
+    /// So many bytes are promised, and these come.
+    Cut(String, usize),
+    Stall,
+    Reset,
 }
 
 /// One thing that is wrong.
@@ -101,26 +55,28 @@ impl Fault {
         Self::Reset,
     ];
 
-    pub(super) fn instead_of(self, endpoint: Endpoint, sound: &Value) -> Reply {
-        let with = |items: Value| {
+    pub(super) fn instead_of(self, endpoint: Endpoint, sound: &Value) -> Instead {
+        // The field of its answer that holds what was asked for.
+        let items = if endpoint == Endpoint::Discovery { "resources" } else { "items" };
+        let with = |wrong: Value| {
             let mut answer = sound.clone();
-            answer[endpoint.items()] = items;
-            Reply::Answer(200, answer.to_string())
+            answer[items] = wrong;
+            Instead::Answer(200, answer)
         };
         match self {
             Self::NullItems => with(Value::Null),
-            Self::EmptyObject => Reply::Answer(200, "{}".to_owned()),
-            Self::EmptyArray => Reply::Answer(200, "[]".to_owned()),
+            Self::EmptyObject => Instead::Answer(200, json!({})),
+            Self::EmptyArray => Instead::Answer(200, json!([])),
             Self::ZeroItems => with(json!([])),
             Self::CutJson => {
                 let mut text = sound.to_string();
                 let promised = text.len();
                 text.truncate(promised / 2);
-                Reply::Cut(text, promised)
+                Instead::Cut(text, promised)
             }
-            Self::Status(code) => Reply::Answer(code, status_object(code)),
-            Self::Stall => Reply::Stall,
-            Self::Reset => Reply::Reset,
+            Self::Status(code) => Instead::Answer(code, status(code, "Broken")),
+            Self::Stall => Instead::Stall,
+            Self::Reset => Instead::Reset,
         }
     }
 }
@@ -137,18 +93,5 @@ impl fmt::Display for Fault {
             Self::Stall => f.write_str("stall"),
             Self::Reset => f.write_str("reset"),
         }
-    }
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ingresses => "ingresses",
-            Self::Discovery => "discovery",
-            Self::RouteGroups => "routegroups",
-            Self::Services => "services",
-            Self::Endpoints => "endpoints",
-            Self::EndpointSlices => "endpointslices",
-        })
     }
 }

@@ -9,8 +9,9 @@ use futures::future::try_join;
 use tokio::process::Command;
 
 use super::answer::Answer;
-use super::api::Api;
+use super::cluster;
 use super::requests::{Request, Subject};
+use crate::fakeapi::{Endpoint, FakeApi, Fault};
 use crate::http::{Call, Reply};
 use crate::peers;
 use crate::ports;
@@ -27,7 +28,8 @@ const ATTEMPTS: usize = 20;
 /// One routesrv and one Bellwether on one API server.
 pub(super) struct Pair {
     binaries: [PathBuf; 2],
-    api: Api,
+    api: FakeApi,
+    changes: u64,
     peer: Side,
     ours: Side,
 }
@@ -49,7 +51,7 @@ const SHARDS: [&str; 5] = [
 /// The peer and Bellwether, listening, with the `more` flags.
 async fn sides(
     binaries: &[PathBuf; 2],
-    api: &Api,
+    api: &FakeApi,
     folder: &Folder,
     run: &str,
     more: &[&str],
@@ -89,9 +91,12 @@ impl Pair {
     /// Starts both. The API server is down, so neither has a table yet.
     pub(super) async fn start(binary: Option<PathBuf>, folder: &Folder) -> Result<Self> {
         let binaries = [peers::ROUTESRV.binary()?, bellwether(binary).await?];
-        let api = Api::start().await?;
+        let api = FakeApi::start(&cluster::objects(0)).await?;
+        for endpoint in Endpoint::ALL {
+            api.break_with(endpoint, Fault::Status(503));
+        }
         let [peer, ours] = sides(&binaries, &api, folder, "plain", &[]).await?;
-        Ok(Self { binaries, api, peer, ours })
+        Ok(Self { binaries, api, changes: 0, peer, ours })
     }
 
     /// Starts both anew, with shards to tell: the peer needs the API server for that.
@@ -111,7 +116,9 @@ impl Pair {
             let into = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             // At the beginning of a second there is most time left of it.
             tokio::time::sleep(Duration::from_millis(1000 - u64::from(into.subsec_millis()))).await;
-            self.api.change();
+            self.changes += 1;
+            self.api.replace(&cluster::objects(self.changes));
+            self.api.heal();
             let (peers, ours) = (self.peer.changed(&before).await?, self.ours.changed(&before).await?);
             ensure!(
                 peers.header("etag") == ours.header("etag"),

@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use tokio::process::Command;
 use tokio::time::Instant;
 
-use super::{LONGEST, POLLS, cluster};
+use super::{POLLS, cluster};
 use crate::fakeapi::{Endpoint, FakeApi, Fault};
 use crate::http::Call;
 use crate::ports;
@@ -69,39 +69,46 @@ impl Side {
 
     /// Whether its table changes while `calls` answer with `fault` for two polls, or after that.
     pub(super) async fn suffer(&mut self, calls: &[Endpoint], fault: Fault) -> Result<bool> {
-        let asked =
-            |api: &FakeApi| -> usize { calls.iter().map(|call| api.asked(*call)).max().unwrap_or_default() };
-        let before: Vec<_> = calls.iter().map(|call| self.api.asked(*call)).collect();
+        self.api.hold();
+        let mut changed = self.next_poll().await?;
         for call in calls {
             self.api.break_with(*call, fault);
         }
-        // A call that comes after a failed one may never be made.
-        let polls = |api: &FakeApi| {
-            let each = calls.iter().zip(&before).map(|(call, before)| api.asked(*call) - before);
-            each.max().unwrap_or_default()
-        };
-        let mut changed = self.watch(LONGEST, |api| polls(api) > POLLS).await;
+        changed |= self.polls(POLLS).await?;
         self.api.heal();
-        let healed = asked(&self.api);
-        changed |= self.watch(PATIENCE, |api| asked(api) > healed + POLLS).await;
-        let back = until("the table from before", PATIENCE, LOOK, async || {
-            self.look().await.filter(|tag| *tag == self.tag)
-        });
-        back.await
-            .map(|_| changed)
-            .map_err(|error| self.process.blame(&error))
-            .with_context(|| format!("after {calls:?} answered with {fault}"))
+        changed |= self.polls(POLLS).await?;
+        let tag = self.look().await;
+        ensure!(tag.as_ref() == Some(&self.tag), "it has not come back to its table but to {tag:?}");
+        Ok(changed)
     }
 
-    /// Looks at what is served until `done`, at most for `longest`. Returns whether it ever was another table.
-    async fn watch(&self, longest: Duration, done: impl Fn(&FakeApi) -> bool) -> bool {
-        let end = Instant::now() + longest;
+    async fn polls(&mut self, number: usize) -> Result<bool> {
         let mut changed = false;
-        while !done(&self.api) && Instant::now() < end {
-            changed |= self.look().await.is_some_and(|tag| tag != self.tag);
-            tokio::time::sleep(LOOK).await;
+        for _ in 0..number {
+            self.api.let_one_through();
+            changed |= self.next_poll().await?;
         }
-        changed | self.look().await.is_some_and(|tag| tag != self.tag)
+        Ok(changed)
+    }
+
+    /// Looks at what is served until another poll wants to begin: then the last one is over. Returns whether it ever was
+    /// another table.
+    async fn next_poll(&mut self) -> Result<bool> {
+        let begins = self.api.held();
+        tokio::pin!(begins);
+        let end = Instant::now() + PATIENCE;
+        let mut changed = false;
+        loop {
+            let begun = tokio::time::timeout(LOOK, &mut begins).await.is_ok();
+            changed |= self.look().await.is_some_and(|tag| tag != self.tag);
+            if begun {
+                return Ok(changed);
+            }
+            if Instant::now() >= end {
+                let error = anyhow::anyhow!("no other poll began within {PATIENCE:?}");
+                return Err(self.process.blame(&error));
+            }
+        }
     }
 
     /// The tag of what it serves; none where there is no answer, or no table.
