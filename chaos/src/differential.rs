@@ -1,15 +1,18 @@
-//! Random clusters, compiled by us and by the peer, compared to the byte.
+//! Random clusters, compiled by us and by the peer, compared to the byte; and, with `--serve`, served by both.
 //!
 //! In: how many, and the seed of the first. Out: how many were equal, how often each known deviation occurred, and for every
 //! other difference the smallest cluster that shows it, as a case that can be kept. What can go wrong: no oracle; build
 //! it with `cargo run -p chaos -- peers`.
 
 mod compiler;
+mod live;
 mod oracle;
 mod shrink;
+mod tables;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -39,6 +42,18 @@ pub struct DifferentialArgs {
     /// Stop after so many differences.
     #[arg(long, default_value_t = 5)]
     differences: u64,
+    /// Compare what a running Bellwether and a running routesrv serve, while each cluster changes. Needs routesrv.
+    #[arg(long)]
+    serve: bool,
+    /// With --serve: begin no other cluster after so many seconds.
+    #[arg(long, requires = "serve")]
+    seconds: Option<u64>,
+    /// With --serve: the binary of Bellwether; by default the one that Cargo builds.
+    #[arg(long, requires = "serve")]
+    bellwether: Option<PathBuf>,
+    /// With --serve: keep state and logs.
+    #[arg(long, requires = "serve")]
+    keep: bool,
 }
 
 /// Ends the jobs, which run on threads of their own, with the command.
@@ -64,8 +79,11 @@ impl DifferentialArgs {
     ///
     /// # Errors
     ///
-    /// Where the oracle cannot be started.
+    /// Where the oracle, or a server, cannot be started.
     pub async fn run(self) -> Result<bool> {
+        if self.serve {
+            return live::run(&self).await;
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let _when_interrupted = StopOnDrop(Arc::clone(&stop));
         tokio::task::spawn_blocking(move || self.compare(&stop)).await.context("compare")?
@@ -83,7 +101,7 @@ impl DifferentialArgs {
                 }
                 let seed = self.seed + number;
                 let cluster = generate::cluster(seed);
-                match verdict::judge(&cluster, &mut oracle)? {
+                match verdict::judge(&cluster, &mut oracle)?.verdict {
                     Verdict::Same(routes) => tally.lock().count(&[], routes),
                     Verdict::Deviates(deviations, routes) => tally.lock().count(&deviations, routes),
                     Verdict::Differs(_) => {
@@ -99,7 +117,7 @@ impl DifferentialArgs {
             jobs.into_iter().try_for_each(|job| job.join().expect("a job only returns errors"))
         })?;
         let differences = found.into_inner();
-        tally.into_inner().print(differences);
+        tally.into_inner().print("clusters", differences);
         Ok(differences == 0)
     }
 }
@@ -117,10 +135,10 @@ impl Tally {
         }
     }
 
-    fn print(&self, differences: u64) {
-        let clusters = self.equal + self.deviating + differences;
+    fn print(&self, what: &str, differences: u64) {
+        let number = self.equal + self.deviating + differences;
         println!(
-            "{clusters} clusters, {} routes: {} equal to the byte, {} but for known deviations, {differences} different",
+            "{number} {what}, {} routes: {} equal to the byte, {} but for known deviations, {differences} different",
             self.routes, self.equal, self.deviating
         );
         for (deviation, number) in &self.deviations {
@@ -134,9 +152,9 @@ fn report(seed: u64, cluster: &Cluster, oracle: &mut Oracle, stop: &AtomicBool) 
     let start = Instant::now();
     let smallest = shrink::smallest(cluster, |candidate| {
         ensure!(!stop.load(Ordering::Relaxed), "interrupted");
-        Ok(matches!(verdict::judge(candidate, oracle)?, Verdict::Differs(_)))
+        Ok(matches!(verdict::judge(candidate, oracle)?.verdict, Verdict::Differs(_)))
     })?;
-    let difference = match verdict::judge(&smallest, oracle)? {
+    let difference = match verdict::judge(&smallest, oracle)?.verdict {
         Verdict::Differs(difference) => difference,
         _ => "not the same on each run\n".to_owned(),
     };

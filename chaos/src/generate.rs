@@ -4,6 +4,7 @@
 //! vocabularies, so that objects meet: services with and without endpoints, hosts that several objects claim, ids that
 //! collide, and values that print but do not parse.
 
+mod change;
 mod dice;
 mod flags;
 mod ingress;
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use change::change;
 use dice::Dice;
 
 /// What the compiler is given.

@@ -24,7 +24,7 @@ struct Process {
 }
 
 /// What the peer made of a cluster in one run.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Deserialize)]
 pub(super) struct Answer {
     /// Why there is no table; empty if there is one.
     #[serde(default)]
