@@ -28,7 +28,8 @@ use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
 use crate::replication::{self, follower, service};
 use crate::serve::{
-    self, BindError, BodyLimits, Drain, Heartbeats, RoutesServer, SupportServer, Tls, TlsError,
+    self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
+    Tls, TlsError,
 };
 use crate::snapshot::Cell;
 use crate::snapshot::disk::{Disk, WriteError};
@@ -56,6 +57,9 @@ pub enum NodeError {
     /// The files of TLS on the main listener.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The filters of the main listener.
+    #[error(transparent)]
+    Filters(#[from] PasswordsError),
     /// The election.
     #[error(transparent)]
     Election(#[from] election::ElectionError),
@@ -78,6 +82,7 @@ struct Node {
     listeners: Listeners,
     security: Security,
     tls: Option<Arc<Tls>>,
+    filters: Filters,
     disk: Disk,
     source: Source,
     election: Arc<Handle>,
@@ -118,6 +123,7 @@ impl Node {
         });
         let security = Security::load(files.as_ref())?;
         let tls = options.tls.clone().map(Tls::load).transpose()?;
+        let filters = Filters::new(&options.filters)?;
         let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
         let source = Source::open(SourceConfig::of(&options, in_pod)).await?;
 
@@ -152,6 +158,7 @@ impl Node {
             listeners,
             security,
             tls,
+            filters,
             disk,
             source,
             election,
@@ -201,6 +208,7 @@ impl Node {
             },
             tls: self.tls.clone(),
             shards: self.options.shards.clone(),
+            filters: self.filters,
         };
         let support = SupportServer {
             replica: self.options.id.clone(),
@@ -214,6 +222,7 @@ impl Node {
             gauges: self.gauges.clone(),
             gate: self.gate,
             admin_token: self.options.admin_token_file.clone(),
+            shards: self.options.shards.clone(),
         };
 
         let (role, stop) = (self.election.role(), CancellationToken::new());

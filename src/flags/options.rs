@@ -32,6 +32,8 @@ pub struct ServeOptions {
     pub tls: Option<serve::TlsFiles>,
     /// `-kubernetes-redis-service-…` and `-kubernetes-valkey-service-…`.
     pub shards: serve::Shards,
+    /// `-route-server-filters`: what stands before everything on `-address` but `/health`.
+    pub filters: Vec<serve::ServerFilter>,
     /// `-support-listener`: where `/metrics`, `/livez`, `/readyz` and `/status` answer; `None` where it is empty.
     pub support_listener: Option<SocketAddr>,
     /// `-source-poll-timeout`: how often the leader reads the upstream.

@@ -1,6 +1,7 @@
 //! From checked values to options: combinations, defaults that depend on the surroundings, addresses.
 
 mod address;
+mod filters;
 mod guard;
 mod server_tls;
 mod shards;
@@ -21,7 +22,6 @@ pub(super) fn serve(
     environment: &dyn Environment,
     mut notes: Vec<Note>,
 ) -> Result<ServeOptions, FlagError> {
-    refuse_unprotected(values)?;
     let source = source(values)?;
     let lease = lease(values)?;
     let id = values
@@ -37,6 +37,7 @@ pub(super) fn serve(
         address: address::listener("address", values.text("address"))?,
         tls: server_tls::files(values, &mut notes)?,
         shards: shards::shards(values, &mut notes)?,
+        filters: filters::filters(values)?,
         support_listener: values
             .non_empty("support-listener")
             .map(|text| address::listener("support-listener", &text))
@@ -72,16 +73,6 @@ pub(super) fn compile(values: &Values, mut notes: Vec<Note>) -> Result<CompileOp
         log: log(values),
         notes,
     })
-}
-
-/// What would leave a port open that its operator believes to be guarded is refused, not passed over.
-fn refuse_unprotected(values: &Values) -> Result<(), FlagError> {
-    if values.each("route-server-filters").any(|value| !value.trim().is_empty()) {
-        return Err(missing(
-            "-route-server-filters: this version runs no filters in front of /routes; guard the port with a NetworkPolicy and leave the flag out",
-        ));
-    }
-    Ok(())
 }
 
 fn source(values: &Values) -> Result<SourceOptions, FlagError> {

@@ -219,6 +219,13 @@ impl Answer {
         Self { status, headers: HeaderMap::with_capacity(8), body: Pieces::default(), kept: false }
     }
 
+    /// A text of any type.
+    pub(super) fn inline(text: Bytes, mime: HeaderValue) -> Self {
+        let mut answer = Self::new(StatusCode::OK);
+        answer.headers.insert(CONTENT_TYPE, mime);
+        answer.with(text)
+    }
+
     /// A status and nothing else.
     pub(super) fn bare(status: StatusCode) -> Self {
         Self::new(status).measured()

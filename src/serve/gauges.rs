@@ -1,6 +1,7 @@
 //! The state of a replica as gauges: set from a [`Status`] when they are asked for, so that they cannot disagree
 //! with it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use super::shards::Shards;
 use super::status::Status;
 
 type Float = Gauge<f64, AtomicU64>;
@@ -81,6 +83,16 @@ impl Gauges {
             self.legacy("routes.total").set(status.routes as f64);
             self.legacy("routes.byte").set(status.table_bytes as f64);
             self.legacy("routes.updated_timestamp").set(modified.as_second() as f64);
+        }
+    }
+
+    /// How many addresses each store has, as far as they were read.
+    pub fn shards(&self, shards: &Shards, addresses: &BTreeMap<String, Vec<String>>) {
+        for (key, store) in [("redis_endpoints", &shards.redis), ("valkey_endpoints", &shards.valkey)] {
+            let known = store.as_ref().and_then(|store| addresses.get(&store.service.to_string()));
+            if let Some(known) = known {
+                self.legacy(key).set(known.len() as f64);
+            }
         }
     }
 

@@ -13,7 +13,8 @@ use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
 use super::connection::Sending;
-use super::listener::{self, Drain, DrainReport, Limits};
+use super::filters::{self, Filters, Passage};
+use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::path::{self, Target};
 use super::shards::{self, Shards, Store};
@@ -38,6 +39,8 @@ pub struct RoutesServer {
     pub tls: Option<Arc<Tls>>,
     /// The stores whose shards clients may ask for.
     pub shards: Shards,
+    /// What stands before everything but `/health`.
+    pub filters: Filters,
 }
 
 impl RoutesServer {
@@ -62,11 +65,17 @@ impl RoutesServer {
             (answer::uncertified(), None)
         } else if let Some(reason) = malformed(request) {
             (answer::malformed(reason), None)
+        } else if target == Target::Health || self.filters.is_empty() {
+            self.answer(request, target, admission).await
         } else {
-            match target {
-                Target::Routes => self.routes(method, request.headers(), None, admission).await,
-                Target::Zone(zone) => self.routes(method, request.headers(), Some(&zone), admission).await,
-                other => (self.other(method, other), None),
+            let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+            match self.filters.pass(request.headers(), peer, self.clock.now()).await {
+                Passage::Answered(answer) => (answer, None),
+                Passage::Through(said) => {
+                    let (mut answer, sending) = self.answer(request, target, admission).await;
+                    filters::add(said, &mut answer.headers);
+                    (answer, sending)
+                }
             }
         };
         let Answer { status, mut headers, body, .. } = answer;
@@ -81,6 +90,20 @@ impl RoutesServer {
             response.extensions_mut().insert(sending);
         }
         response
+    }
+
+    async fn answer(
+        &self,
+        request: &Request<Incoming>,
+        target: Target,
+        admission: &Admission,
+    ) -> (Answer, Option<Sending>) {
+        let (method, headers) = (request.method(), request.headers());
+        match target {
+            Target::Routes => self.routes(method, headers, None, admission).await,
+            Target::Zone(zone) => self.routes(method, headers, Some(&zone), admission).await,
+            other => (self.other(method, other), None),
+        }
     }
 
     fn other(&self, method: &Method, target: Target) -> Answer {

@@ -22,6 +22,7 @@ use super::gauges::Gauges;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
+use super::shards::Shards;
 use super::status::{self, Observed, Status};
 use crate::election::Role;
 use crate::phase::Phase;
@@ -57,6 +58,8 @@ pub struct SupportServer {
     pub gate: Arc<Gate>,
     /// A file with the token of commands from other machines; none lets only this machine command.
     pub admin_token: Option<PathBuf>,
+    /// The stores whose addresses are counted.
+    pub shards: Shards,
 }
 
 /// What the handlers share.
@@ -133,7 +136,11 @@ impl Shared {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-    shared.server.gauges.show(&shared.status());
+    let server = &shared.server;
+    server.gauges.show(&shared.status());
+    if let Some(active) = &server.cell.load().active {
+        server.gauges.shards(&server.shards, &active.contents.addresses);
+    }
     match exposition(&shared.server.registry, &headers) {
         Ok((kind, text)) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),

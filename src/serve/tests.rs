@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Drain, DrainReport, Limits, Metrics, RoutesServer, Shards, Store};
+use super::{Drain, DrainReport, Filters, Limits, Metrics, Per, RoutesServer, ServerFilter, Shards, Store};
 use crate::compile::ServiceName;
 use crate::snapshot::{Cell, Contents, Snapshot, Standing, Table, Version, View};
 use crate::time::{ManualClock, Moment};
@@ -49,6 +49,10 @@ fn snapshot(text: impl Into<bytes::Bytes>) -> Arc<Snapshot> {
 
 impl Lab {
     async fn start(limits: Limits, deadline: Duration) -> Self {
+        Self::behind(&[], limits, deadline).await
+    }
+
+    async fn behind(filters: &[ServerFilter], limits: Limits, deadline: Duration) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let (begin, close) = (CancellationToken::new(), CancellationToken::new());
         let drain = Drain { begin: begin.clone(), close: close.clone(), deadline };
@@ -63,6 +67,7 @@ impl Lab {
             limits,
             tls: None,
             shards: Shards { redis: Some(redis()), valkey: None },
+            filters: Filters::new(filters).expect("no files"),
         };
         let server = tokio::spawn(server.run(listener, drain));
         Self { address, cell, metrics, kick, begin, close, server }
@@ -268,6 +273,32 @@ async fn silent_connection_is_closed_after_the_head_timeout() {
     let mut silent = lab.connect().await;
     silent.write_all(b"GET /routes HT").await.expect("open");
     assert!(!rest(&mut silent).await.contains("200"));
+}
+
+#[tokio::test]
+async fn filters_stand_before_everything_but_health() {
+    let header = |name: &str, value: &str| (name.parse().expect("a name"), value.parse().expect("a value"));
+    let (name, value) = header("X-Fleet", "a");
+    let (etag, other) = header("Etag", "other");
+    let window = Duration::from_secs(60);
+    let once = ServerFilter::RateLimit {
+        hits: 1,
+        window,
+        per: Per::Address,
+        status: http::StatusCode::TOO_MANY_REQUESTS,
+    };
+    let filters = [ServerFilter::SetHeader(name, value), ServerFilter::SetHeader(etag, other), once];
+    let lab = Lab::behind(&filters, Limits::default(), PATIENCE).await;
+    lab.activate(SMALL);
+    let first = lab.ask(&closing("/routes")).await;
+    assert!(first.starts_with("HTTP/1.1 200 ") && first.ends_with(SMALL), "{first}");
+    assert!(first.contains("X-Fleet: a\r\n") && !first.contains("other"), "{first}");
+    for path in ["/routes", "/nothing"] {
+        let second = lab.ask(&closing(path)).await;
+        assert!(second.starts_with("HTTP/1.1 429 ") && second.contains("Retry-After: 60\r\n"), "{second}");
+        assert!(second.contains("Content-Length: 0\r\n") && !second.contains("X-Fleet"), "{second}");
+    }
+    assert!(lab.ask(&closing("/health")).await.starts_with("HTTP/1.1 204 "));
 }
 
 fn redis() -> Store {

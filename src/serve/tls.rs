@@ -5,7 +5,9 @@
 //! later a warning: the old ones serve on.
 
 mod files;
+mod key_log;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{MissedTickBehavior, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
+
+use key_log::KeyLogFile;
 
 pub use files::{TlsError, TlsFiles};
 
@@ -35,6 +39,7 @@ pub(super) struct Certified;
 #[derive(Debug)]
 pub struct Tls {
     files: TlsFiles,
+    key_log: Option<Arc<KeyLogFile>>,
     config: ArcSwap<ServerConfig>,
 }
 
@@ -45,8 +50,13 @@ impl Tls {
     ///
     /// Where one cannot be read, holds nothing useful, or a key is not its certificate's.
     pub fn load(files: TlsFiles) -> Result<Arc<Self>, TlsError> {
-        let config = ArcSwap::from_pointee(files.read()?);
-        Ok(Arc::new(Self { files, config }))
+        let open = |path: &PathBuf| {
+            tracing::warn!(path = %path.display(), "the secrets of TLS sessions are written down; for tests only");
+            KeyLogFile::open(path).map_err(|cause| TlsError::file("-tls-key-log-file", path, cause))
+        };
+        let key_log = files.key_log.as_ref().map(open).transpose()?.map(Arc::new);
+        let config = ArcSwap::from_pointee(configured(&files, key_log.as_ref())?);
+        Ok(Arc::new(Self { files, key_log, config }))
     }
 
     /// Takes up files that have changed, for ever.
@@ -65,7 +75,7 @@ impl Tls {
     }
 
     fn reload(&self) {
-        match self.files.read() {
+        match configured(&self.files, self.key_log.as_ref()) {
             Ok(config) => {
                 self.config.store(Arc::new(config));
                 tracing::info!("the certificates of the main listener are renewed");
@@ -87,6 +97,14 @@ impl Tls {
         let certified = stream.get_ref().1.peer_certificates().map(|_| Certified);
         Some((stream, certified))
     }
+}
+
+fn configured(files: &TlsFiles, key_log: Option<&Arc<KeyLogFile>>) -> Result<ServerConfig, TlsError> {
+    let mut config = files.read()?;
+    if let Some(key_log) = key_log {
+        config.key_log = key_log.clone();
+    }
+    Ok(config)
 }
 
 /// Several certificates: the first that has the name that the client asks for, else the first.

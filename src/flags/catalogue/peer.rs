@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 62] = [
+pub(super) static HONOURED: [Spec; 64] = [
     honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -35,6 +35,11 @@ pub(super) static HONOURED: [Spec; 62] = [
     honoured("exclude-insecure-cipher-suites", Bool, "false", Listeners, "always so"),
     honoured("mtls-authn-ca", Text, "", Listeners, "the authorities of clients (PEM), commas between files"),
     honoured("mtls-authn-append-ca", Bool, "false", Listeners, "and those that the system trusts"),
+    honoured("tls-key-log-file", Text, "", Listeners,
+        "with it: append the secrets of its sessions, so that a dump of packets can be read"),
+    honoured("route-server-filters", Filters, "", Listeners,
+        "before everything but /health: basicAuth, ratelimit, clientRatelimit, status, inlineContent, setResponseHeader, \
+         appendResponseHeader, dropResponseHeader"),
     honoured("kubernetes-redis-service-namespace", Text, "", Listeners,
         "with the name: the Service whose ready pods /swarm/redis/shards names"),
     honoured("kubernetes-redis-service-name", Text, "", Listeners, "its name"),
@@ -128,24 +133,21 @@ const TRAFFIC_ALGORITHMS: &[&str] = &["traffic-predicate", "traffic-segment-pred
 
 const GO: &str = "it is about the Go runtime";
 const TRACING: &str = "this version writes no traces";
-const KEY_LOG: &str = "keys of sessions are never written down";
-const SERVER_FILTERS: &str = "this version runs no filters in front of /routes";
+const TOKENS: &str = "no filter in front of /routes asks a server for tokens";
 const STATUS: &str = "this version writes no status of Ingresses";
 
 #[rustfmt::skip]
-pub(super) static UNSUPPORTED: [Spec; 14] = [
+pub(super) static UNSUPPORTED: [Spec; 12] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
     Spec::unsupported("open-telemetry", Yaml, "", TRACING),
     Spec::unsupported("opentracing", Text, "noop", TRACING),
-    Spec::unsupported("tls-key-log-file", Text, "", KEY_LOG),
-    Spec::unsupported("route-server-filters", Filters, "", SERVER_FILTERS),
-    Spec::unsupported("oauth2-tokeninfo-url", Text, "", SERVER_FILTERS),
-    Spec::unsupported("oauth2-tokeninfo-timeout", Duration, "2s", SERVER_FILTERS),
-    Spec::unsupported("oauth2-tokeninfo-cache-size", Int, "0", SERVER_FILTERS),
-    Spec::unsupported("oauth2-tokeninfo-cache-ttl", Duration, "0", SERVER_FILTERS),
-    Spec::unsupported("idle-conns-num", Int, "64", SERVER_FILTERS),
-    Spec::unsupported("opentracing-client-trace-by-tag", Bool, "false", SERVER_FILTERS),
+    Spec::unsupported("oauth2-tokeninfo-url", Text, "", TOKENS),
+    Spec::unsupported("oauth2-tokeninfo-timeout", Duration, "2s", TOKENS),
+    Spec::unsupported("oauth2-tokeninfo-cache-size", Int, "0", TOKENS),
+    Spec::unsupported("oauth2-tokeninfo-cache-ttl", Duration, "0", TOKENS),
+    Spec::unsupported("idle-conns-num", Int, "64", TOKENS),
+    Spec::unsupported("opentracing-client-trace-by-tag", Bool, "false", TOKENS),
     Spec::unsupported("kubernetes-status-from-service", Text, "", STATUS),
 ];

@@ -9,9 +9,9 @@ pub(super) fn files(values: &Values, notes: &mut Vec<Note>) -> Result<Option<Tls
     let [certificates, keys, authorities] =
         ["tls-cert", "tls-key", "mtls-authn-ca"].map(|name| items(values.text(name)));
     if !values.switch("enable-mtls") {
-        if !certificates.is_empty() || !keys.is_empty() {
-            let text =
-                "-tls-cert and -tls-key have no effect without -enable-mtls: -address speaks plain HTTP";
+        if !certificates.is_empty() || !keys.is_empty() || values.non_empty("tls-key-log-file").is_some() {
+            let text = "-tls-cert, -tls-key and -tls-key-log-file have no effect without -enable-mtls: -address speaks \
+                        plain HTTP";
             notes.push(Note { warning: true, text: text.to_owned() });
         }
         return Ok(None);
@@ -32,6 +32,7 @@ pub(super) fn files(values: &Values, notes: &mut Vec<Note>) -> Result<Option<Tls
         authorities: authorities.into_iter().map(Into::into).collect(),
         system_authorities,
         only_tls13: only_tls13(values.text("tls-min-version"), notes),
+        key_log: values.non_empty("tls-key-log-file").map(Into::into),
     }))
 }
 

@@ -5,6 +5,8 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::compile::ServiceName;
+use crate::serve::Store;
 use crate::serve::readiness::Heartbeat;
 use crate::snapshot::{Contents, Snapshot, Standing, Table, TermId, Version, View};
 use crate::time::{ManualClock, Moment};
@@ -34,6 +36,7 @@ impl Lab {
         metrics.register(&mut registry);
         gauges.register(&mut registry);
         let gate = Arc::new(Gate::new(crate::guard::Thresholds::default(), &mut registry));
+        let service = ServiceName { namespace: "swarm".to_owned(), name: "redis".to_owned() };
         let server = SupportServer {
             replica: "r0".to_owned(),
             cell: Arc::clone(&cell),
@@ -46,6 +49,7 @@ impl Lab {
             gauges,
             gate: Arc::clone(&gate),
             admin_token: None,
+            shards: Shards { redis: Some(Store { service, port: 6379 }), valkey: None },
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let address = listener.local_addr().expect("bound");
@@ -57,7 +61,10 @@ impl Lab {
 
     fn activate(&self) {
         let version = Version::new(7, 3);
-        let contents = Contents::of(Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)));
+        let mut contents = Contents::of(Arc::new(Table::new("a: * -> <shunt>", 1, 1_800_000_000)));
+        contents
+            .addresses
+            .insert("swarm/redis".to_owned(), vec!["10.2.5.7".to_owned(), "10.2.5.8".to_owned()]);
         let snapshot = Snapshot {
             version,
             term: TermId(7),
@@ -198,6 +205,7 @@ async fn metrics_have_our_names_and_the_peers() {
         "routesrv_custom_total{key=\"418\"} 1",
         "routesrv_custom_gauges{key=\"routes.total\"} 1.0",
         "routesrv_custom_gauges{key=\"routes.byte\"} 15.0",
+        "routesrv_custom_gauges{key=\"redis_endpoints\"} 2.0",
         "routesrv_custom_gauges{key=\"routes.updated_timestamp\"} 1800000000.0",
         "routesrv_backend_combined_duration_seconds_count 2",
         "routesrv_backend_combined_duration_seconds_bucket{le=\"0.005\"} 2",

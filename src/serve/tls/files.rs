@@ -25,6 +25,8 @@ pub struct TlsFiles {
     pub system_authorities: bool,
     /// `-tls-min-version=1.3`: no TLS 1.2.
     pub only_tls13: bool,
+    /// `-tls-key-log-file`: where the secrets of sessions are written.
+    pub key_log: Option<PathBuf>,
 }
 
 /// Why the files cannot be used.
@@ -117,7 +119,7 @@ fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'s
 }
 
 impl TlsError {
-    fn file(flag: &'static str, path: &Path, cause: impl ToString) -> Self {
+    pub(super) fn file(flag: &'static str, path: &Path, cause: impl ToString) -> Self {
         Self::File { flag, path: path.to_owned(), cause: cause.to_string() }
     }
 }

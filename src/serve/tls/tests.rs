@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::serve::{Drain, Limits, Metrics, RoutesServer};
+use crate::serve::{Drain, Filters, Limits, Metrics, RoutesServer};
 use crate::snapshot::{Cell, Snapshot, Version, View};
 use crate::time::ManualClock;
 
@@ -49,6 +49,7 @@ impl Lab {
             authorities: vec![at("ca.crt")],
             system_authorities: false,
             only_tls13: false,
+            key_log: None,
         };
         let lab = Self { folder, issuer, root, files };
         lab.write("ca.crt", &lab.root);
@@ -82,6 +83,7 @@ impl Lab {
             limits: Limits::default(),
             tls: Some(tls.clone()),
             shards: Default::default(),
+            filters: Filters::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -145,6 +147,24 @@ async fn routes_are_for_clients_with_a_certificate_and_health_is_for_everyone() 
     let stranger = lab.client(Some(identity(&strange, "skipper")));
     let refused = get(server, stranger, "a.example", "/health").await;
     assert!(refused.is_err(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn secrets_of_sessions_are_written_where_that_is_asked_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut lab = Lab::new();
+    let path = lab.folder.path().join("keys");
+    lab.files.key_log = Some(path.clone());
+    let (server, tls) = lab.serve().await;
+    let lines = || std::fs::read_to_string(&path).unwrap().lines().count();
+    get(server, lab.client(None), "a.example", "/health").await.unwrap();
+    let first = lines();
+    assert!(std::fs::read_to_string(&path).unwrap().contains("SERVER_TRAFFIC_SECRET_0 "));
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    tls.reload();
+    get(server, lab.client(None), "a.example", "/health").await.unwrap();
+    assert!(lines() > first, "renewed certificates go on with it");
 }
 
 #[tokio::test]
