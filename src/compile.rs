@@ -15,6 +15,8 @@ mod diagnostics;
 mod document;
 mod hosts;
 mod ingress;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
 mod names;
 mod past;
 mod postprocess;

@@ -9,6 +9,8 @@ mod endpoint;
 mod error;
 mod go_sort;
 mod hint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
 mod lexer;
 mod number;
 mod parser;

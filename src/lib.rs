@@ -17,6 +17,8 @@ pub mod election;
 pub mod eskip;
 pub mod flags;
 pub mod guard;
+#[cfg(any(test, fuzzing))]
+pub mod laws;
 pub mod node;
 pub mod object;
 pub mod phase;

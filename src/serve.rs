@@ -14,6 +14,8 @@ mod exposition;
 mod filters;
 mod gauges;
 mod held;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
 mod listener;
 mod metrics;
 mod path;

@@ -11,11 +11,14 @@ use std::time::{Duration, SystemTime};
 use tokio::task::JoinHandle;
 
 mod document;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod laws;
 mod tree;
 mod yaml;
 
 use super::{ObjectSource, Reading, SourceError, default_filters};
 use crate::compile::Diagnostic;
+use document::Syntax;
 use tree::Tree;
 
 /// The largest file, in bytes.
@@ -192,18 +195,23 @@ fn parse(path: &Path, tree: &Tree) -> Result<Reading, ManifestError> {
         }
         let bytes = fs::read(&file.path)
             .map_err(|source| ManifestError::Unreadable { path: file.path.clone(), source })?;
-        let (mut values, mut faults) = (Vec::new(), Vec::new());
-        document::read(&bytes, file.syntax, &mut values, &mut faults);
-        reading.diagnostics.extend(faults.into_iter().map(|fault| Diagnostic {
-            object: None,
-            reason: format!("{}:{}: {}", file.path.display(), fault.line, fault.message),
-            hint: "mend this manifest; the others are read".to_owned(),
-        }));
-        for value in &values {
-            reading.diagnostics.extend(reading.objects.add(value));
-        }
+        take_in(&mut reading, &file.path, file.syntax, &bytes);
     }
     Ok(reading)
+}
+
+/// Adds the objects of one file, and what is wrong with it.
+fn take_in(reading: &mut Reading, path: &Path, syntax: Option<Syntax>, bytes: &[u8]) {
+    let (mut values, mut faults) = (Vec::new(), Vec::new());
+    document::read(bytes, syntax, &mut values, &mut faults);
+    reading.diagnostics.extend(faults.into_iter().map(|fault| Diagnostic {
+        object: None,
+        reason: format!("{}:{}: {}", path.display(), fault.line, fault.message),
+        hint: "mend this manifest; the others are read".to_owned(),
+    }));
+    for value in &values {
+        reading.diagnostics.extend(reading.objects.add(value));
+    }
 }
 
 #[cfg(test)]
