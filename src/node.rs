@@ -12,6 +12,7 @@ mod shutdown;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
@@ -152,6 +153,10 @@ impl Node {
         let replica = Replica::new(last_known_good);
         let identity = election.identity().to_string();
         let hub = Hub::new(identity, replica, cell.clone(), clock.clone(), replication_metrics);
+        if let Some(snapshot) = hub.read(|core| core.active().cloned()) {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            hub.deliveries().resumed(&snapshot.contents, now.as_secs());
+        }
         let election = Arc::new(election);
         Ok(Self {
             options,
@@ -200,6 +205,7 @@ impl Node {
         let routes = RoutesServer {
             cell: self.cell.clone(),
             clock: self.clock.clone(),
+            deliveries: self.hub.deliveries().clone(),
             metrics: self.routes_metrics,
             kick: kick.clone(),
             limits: serve::Limits {

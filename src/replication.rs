@@ -2,12 +2,15 @@
 //!
 //! [`core`] decides, without I/O and without a clock of its own; [`hub`] holds it for the process and keeps the
 //! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
-//! before a new term's first announcement.
+//! before a new term's first announcement. Beside the tables, [`ledger`] knows who has them; [`deliveries`] shares it.
 
 pub mod catch_up;
 pub mod core;
+pub mod deliveries;
 pub mod follower;
 pub mod hub;
+mod journal;
+pub mod ledger;
 pub mod metrics;
 pub mod peer;
 pub mod service;

@@ -22,6 +22,7 @@ mod path;
 mod range;
 mod readiness;
 mod routes;
+mod sending;
 mod shards;
 mod status;
 mod support;

@@ -71,6 +71,11 @@ impl Contents {
         }
     }
 
+    /// The digests of its tables, the main one first.
+    pub fn digests(&self) -> impl Iterator<Item = Digest> {
+        std::iter::once(&self.table).chain(self.zones.values()).map(|table| table.digest())
+    }
+
     /// The table for `zone`: its own, or the main one where the zone has none.
     pub fn for_zone(&self, zone: &str) -> &Arc<Table> {
         self.zones.get(zone).unwrap_or(&self.table)

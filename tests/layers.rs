@@ -4,8 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 8] =
-    ["eskip", "object", "compile", "guard", "re2", "snapshot", "election/core", "replication/core"];
+const PURE: [&str; 9] = [
+    "eskip",
+    "object",
+    "compile",
+    "guard",
+    "re2",
+    "snapshot",
+    "election/core",
+    "replication/core",
+    "replication/ledger",
+];
 
 /// What none of them may name.
 const FORBIDDEN: [&str; 9] = [

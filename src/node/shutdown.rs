@@ -12,6 +12,9 @@ use crate::phase::Phase;
 use crate::replication::hub::Hub;
 use crate::serve::{Drain, DrainReport};
 
+/// How long it takes to tell other replicas who was cut.
+const TELL: Duration = Duration::from_millis(200);
+
 /// What is needed to stop.
 pub(super) struct Stopping<'a> {
     pub(super) phase: &'a watch::Sender<Phase>,
@@ -52,7 +55,9 @@ impl Stopping<'_> {
         match served.await {
             Ok(DrainReport { open, cut: 0 }) => tracing::info!(open, "drained"),
             Ok(DrainReport { open, cut }) => {
-                tracing::warn!(open, cut, "drained; responses were cut at the deadline")
+                tracing::warn!(open, cut, "drained; responses were cut at the deadline");
+                // The others owe those clients their table, and must hear of it.
+                tokio::time::sleep(TELL).await;
             }
             Err(error) => tracing::error!(%error, "the main listener broke off"),
         }

@@ -12,7 +12,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::core::Refusal;
+use super::deliveries::Feed;
 use super::hub::Hub;
+use super::ledger::Teller;
 use super::peer::{PeerError, Security};
 use super::session::SILENCE;
 use super::transfer::{Incoming, TransferError};
@@ -137,6 +139,7 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
             outgoing,
             pings: Pings::default(),
             work: Work::Idle,
+            deliveries: hub.deliveries().feed(Teller::Leader),
         };
         stream.send(follower_message::Message::Hello(hello)).await?;
         let opened = tokio::time::timeout(GREETING, client.follow(ReceiverStream::new(messages))).await;
@@ -187,6 +190,7 @@ struct Stream {
     outgoing: mpsc::Sender<wire::FollowerMessage>,
     pings: Pings,
     work: Work,
+    deliveries: Feed,
 }
 
 impl Stream {
@@ -194,6 +198,9 @@ impl Stream {
         let mut changed = self.hub.changed();
         let mut ticks = tokio::time::interval(PING);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while let Some(deliveries) = self.deliveries.ready() {
+            self.send(follower_message::Message::Deliveries(deliveries)).await?;
+        }
         let mut deadline = Instant::now() + SILENCE;
         loop {
             tokio::select! {
@@ -206,6 +213,9 @@ impl Stream {
                 () = tokio::time::sleep_until(deadline) => return Err(End::Silence),
                 snapshot = assembled(&mut self.work) => self.staged(snapshot?).await?,
                 _ = ticks.tick() => self.ping().await?,
+                deliveries = self.deliveries.next() => {
+                    self.send(follower_message::Message::Deliveries(deliveries)).await?;
+                }
                 _ = changed.changed() => {
                     if Some(self.hub.read(|core| core.known())) != self.pings.known {
                         self.ping().await?;
@@ -242,6 +252,10 @@ impl Stream {
             }
             Some(Message::Pong(pong)) => {
                 self.answered(&pong);
+                Ok(())
+            }
+            Some(Message::Deliveries(deliveries)) => {
+                self.hub.deliveries().heard(&deliveries, Teller::Leader);
                 Ok(())
             }
             Some(Message::Retired(_)) => Err(End::Retired),

@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::core::{Progress, Refusal, Replica};
+use super::deliveries::Deliveries;
 use super::metrics::Metrics;
 use crate::snapshot::{Cell, Epoch};
 use crate::time::{Clock, Moment};
@@ -19,6 +20,7 @@ pub struct Hub {
     changed: watch::Sender<u64>,
     outranked: watch::Sender<Epoch>,
     metrics: Metrics,
+    deliveries: Arc<Deliveries>,
 }
 
 impl Hub {
@@ -31,6 +33,7 @@ impl Hub {
         metrics: Metrics,
     ) -> Arc<Self> {
         cell.store(replica.view());
+        let deliveries = Deliveries::new(clock.clone(), metrics.deliveries());
         Arc::new(Self {
             identity,
             core: Mutex::new(replica),
@@ -39,6 +42,7 @@ impl Hub {
             changed: watch::Sender::default(),
             outranked: watch::Sender::default(),
             metrics,
+            deliveries,
         })
     }
 
@@ -55,6 +59,11 @@ impl Hub {
     /// The counters of replication.
     pub const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Which client has which table whole.
+    pub const fn deliveries(&self) -> &Arc<Deliveries> {
+        &self.deliveries
     }
 
     /// Changes the state, and what requests see of it, in one step.
@@ -124,8 +133,14 @@ impl Hub {
     /// Only an activation changes what requests see; a look that finds nothing to do must not wake everyone.
     fn read_or_activate(&self) -> Progress {
         let mut core = self.core.lock();
+        let before = core.active().cloned();
         let progress = core.progress(self.clock.now());
-        if let Progress::Activated(_) = progress {
+        if let Progress::Activated(snapshot) = &progress {
+            // What was taken over from others was active there, and whoever starts from nothing replaces nothing: its
+            // clients may have the same table from elsewhere.
+            if let Some(before) = before.filter(|_| snapshot.origin == snapshot.version) {
+                self.deliveries.activated(&before.contents, &snapshot.contents, snapshot.version);
+            }
             self.cell.store(core.view());
             drop(core);
             self.changed.send_modify(|generation| *generation += 1);

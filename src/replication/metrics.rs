@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::core::Refusal;
@@ -14,6 +15,7 @@ pub struct Metrics {
     sent_bytes: Counter,
     sessions: Counter,
     disk_errors: Counter,
+    deliveries: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -42,7 +44,17 @@ impl Metrics {
             "Snapshots that could not be written to disk",
             metrics.disk_errors.clone(),
         );
+        registry.register(
+            "deliveries_known",
+            "Deliveries of tables to clients that this replica knows the end of, its own and others'",
+            metrics.deliveries.clone(),
+        );
         metrics
+    }
+
+    /// What shows how many deliveries are known.
+    pub fn deliveries(&self) -> Gauge {
+        self.deliveries.clone()
     }
 
     /// Something was not accepted.

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use super::core::{Refusal, StreamId};
+use super::deliveries::Feed;
 use super::hub::Hub;
+use super::ledger::Teller;
 use super::transfer::chunks;
 use crate::snapshot::{Announcement, Epoch, Snapshot, TermId, Version};
 use crate::wire::{self, follower_message, leader_message};
@@ -33,6 +35,7 @@ pub struct Session {
     activated: Version,
     transfer: VecDeque<wire::Chunk>,
     hello: Option<wire::LeaderHello>,
+    deliveries: Feed,
 }
 
 /// Why a stream ended.
@@ -83,6 +86,7 @@ impl Session {
         };
         tracing::info!(follower = hello.identity, %epoch, "follower connected");
         Ok(Self {
+            deliveries: hub.deliveries().feed(Teller::Follower(stream)),
             hub,
             identity: hello.identity,
             stream,
@@ -110,6 +114,8 @@ impl Session {
         if let Some(hello) = self.hello.take() {
             self.send(leader_message::Message::Hello(hello)).await?;
         }
+        // Before any grant: who may be current must know who has what.
+        self.tell().await?;
         let outgoing = self.outgoing.clone();
         let mut deadline = Instant::now() + SILENCE;
         loop {
@@ -129,6 +135,9 @@ impl Session {
                         self.hub.metrics().sent(chunk.data.len());
                         permit.send(Ok(message(leader_message::Message::Chunk(chunk))));
                     }
+                }
+                deliveries = self.deliveries.next() => {
+                    self.send(leader_message::Message::Deliveries(deliveries)).await?;
                 }
             }
         }
@@ -166,6 +175,10 @@ impl Session {
                 }
                 Ok(())
             }
+            Some(Message::Deliveries(deliveries)) => {
+                self.hub.deliveries().heard(&deliveries, Teller::Follower(stream));
+                Ok(())
+            }
             Some(Message::Activated(_) | Message::Hello(_)) | None => Ok(()),
         }
     }
@@ -183,8 +196,18 @@ impl Session {
             self.announced = Some(newest);
         }
         if let Some(version) = outlook.activate.filter(|version| *version > self.activated) {
+            // That the table is new must be known wherever it is active.
+            self.tell().await?;
             self.send(leader_message::Message::Activate(version.into())).await?;
             self.activated = version;
+        }
+        Ok(())
+    }
+
+    /// Tells at once what else is known of deliveries.
+    async fn tell(&mut self) -> Result<(), End> {
+        while let Some(deliveries) = self.deliveries.ready() {
+            self.send(leader_message::Message::Deliveries(deliveries)).await?;
         }
         Ok(())
     }

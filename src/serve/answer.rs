@@ -2,8 +2,9 @@
 //!
 //! In: method, headers, the table that is asked for, whether this replica is current. Out: status, headers, body.
 //! They are the peer's to the byte (Go's `http.ServeContent`), but for `X-Table-Version`, a `Content-Length` with
-//! each body, 503 instead of 404 before the first table, and the rule of design D4: a replica that may be behind
-//! gives no client another table than the one that it holds.
+//! each body, 503 instead of 404 before the first table, and two rules: a replica that may be behind gives no client
+//! another table than the one that it holds (design D4); a client that may not have got all of the table that it names
+//! gets it again (design D11).
 
 use bytes::Bytes;
 use http::header::{
@@ -15,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use super::body::Pieces;
 use super::conditional::{self, Validators, Verdict};
 use super::range;
-use crate::snapshot::{Table, Version};
+use crate::snapshot::{Digest, Table, Version};
 
 /// How many routes the table has that was asked for.
 pub const X_COUNT: HeaderName = HeaderName::from_static("x-count");
@@ -35,6 +36,10 @@ pub struct Answer {
     pub body: Pieces,
     /// Whether the client was left with a table that is not the active one, because this replica may be behind.
     pub kept: bool,
+    /// Whether the client was sent again what it says that it has.
+    pub healed: bool,
+    /// The table that the body is all of.
+    pub whole: Option<Digest>,
 }
 
 /// The table that a request reads, and what stands around it.
@@ -46,6 +51,8 @@ pub struct Served<'a> {
     pub version: Version,
     /// Whether this replica is current (design D4).
     pub current: bool,
+    /// Whether the client is owed this table, should it name it (design D11).
+    pub owed: bool,
 }
 
 /// Answers `/routes` and `/routes/{zone}`; `served` is `None` before the first verified table.
@@ -53,7 +60,10 @@ pub fn routes(method: &Method, headers: &HeaderMap, served: Option<Served<'_>>) 
     let mut answer = match served {
         _ if method != Method::GET && method != Method::HEAD => Answer::bare(StatusCode::METHOD_NOT_ALLOWED),
         None => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "no verified table yet\n"),
-        Some(served) => representation(headers, served),
+        // A HEAD delivers nothing, so nothing would be settled by its 200.
+        Some(served) => {
+            representation(headers, Served { owed: served.owed && method == Method::GET, ..served })
+        }
     };
     if let Some(served) = served {
         answer.set(X_TABLE_VERSION, served.version.to_string());
@@ -137,7 +147,7 @@ pub fn moved(method: &Method, location: &str) -> Answer {
 }
 
 fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
-    let Served { table, current, .. } = served;
+    let Served { table, current, owed, .. } = served;
     let hex = table.digest().to_string();
     let (plain, packed) = (format!("\"{hex}\""), format!("\"{hex}+gzip\""));
     // The peer looks for the word and not at its weight, so `gzip;q=0` gets gzip too.
@@ -157,17 +167,19 @@ fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
         full.set(LAST_MODIFIED, http_date(table.modified_secs()));
     }
     full.set(ETAG, etag.clone());
+    let whole = |mut full: Answer| {
+        full.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+        Answer { whole: Some(table.digest()), ..full.with(content.clone()) }
+    };
     match conditional::check(headers, validators) {
         Verdict::Failed => Answer { status: StatusCode::PRECONDITION_FAILED, ..full }.measured(),
+        Verdict::Unchanged if owed => Answer { healed: true, ..whole(full) },
         Verdict::Unchanged => full.not_modified(),
         Verdict::Holds(tag) if !current => kept(tag),
-        Verdict::Holds(_) | Verdict::Send => {
-            full.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            match conditional::range(headers, validators) {
-                Some(header) => partial(full, header, content, &hex),
-                None => full.with(content.clone()),
-            }
-        }
+        Verdict::Holds(_) | Verdict::Send => match conditional::range(headers, validators) {
+            Some(header) => partial(whole(full), header, content, &hex),
+            None => whole(full),
+        },
     }
 }
 
@@ -193,16 +205,16 @@ fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &str) -> Answe
         }
     };
     match spans[..] {
-        [] => full.with(content.clone()),
+        [] => full,
         [span] => {
-            full.status = StatusCode::PARTIAL_CONTENT;
+            (full.status, full.whole) = (StatusCode::PARTIAL_CONTENT, None);
             full.set(CONTENT_RANGE, span.content_range(size));
             full.with(span.of(content))
         }
         _ => {
             // No text contains a digest of itself, so no part can contain its boundary.
             let boundary = &hex[..60];
-            full.status = StatusCode::PARTIAL_CONTENT;
+            (full.status, full.whole) = (StatusCode::PARTIAL_CONTENT, None);
             full.set(CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}"));
             full.with(range::multipart(content, &spans, "text/plain; charset=utf-8", boundary))
         }
@@ -216,7 +228,14 @@ impl Answer {
     }
 
     fn new(status: StatusCode) -> Self {
-        Self { status, headers: HeaderMap::with_capacity(8), body: Pieces::default(), kept: false }
+        Self {
+            status,
+            headers: HeaderMap::with_capacity(8),
+            body: Pieces::default(),
+            kept: false,
+            healed: false,
+            whole: None,
+        }
     }
 
     /// A text of any type.

@@ -1,8 +1,10 @@
 //! One HTTP/1 connection: its requests, its bodies, its end.
 //!
 //! A body counts as delivered when its last byte has been handed to the kernel. hyper flushes its transport only
-//! with nothing left to write, so the first flush after the last piece was taken is that moment. A client that reads
-//! slowly gets all of it; one that takes no byte for too long is hung up on, and its place is another's.
+//! with nothing left to write, so the first flush after the last piece was taken is that moment. It is taken back if
+//! the connection then breaks: the client closes in order, or asks again, once it has read everything; one that goes away
+//! with something unread resets. A client that reads slowly gets all of it; one that takes no byte for too long is hung
+//! up on, and its place is another's.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -26,10 +28,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{BodyLimits, Place};
 use super::metrics::{Metrics, Unfinished};
+use super::sending::{Receipt, Sending};
+use crate::replication::ledger::Outcome;
 
 /// How long a connection that was accepted before the close may take to send its first request. Without it a
 /// client that had just connected would be hung up on.
 const FIRST_REQUEST: Duration = Duration::from_secs(1);
+
+/// How long the end of a connection waits for the client's own. What the kernel still holds then would be lost with the
+/// network of a pod that ends.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// The moments of a stop, in their order.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +51,6 @@ pub(super) struct Stages {
 }
 
 /// What the parts of one connection tell each other. One task holds them all.
-#[derive(Debug)]
 struct Shared {
     metrics: Metrics,
     /// Whether the next answer says `Connection: close`.
@@ -51,21 +58,12 @@ struct Shared {
     asked: AtomicBool,
     first: Notify,
     body: Mutex<Option<Delivery>>,
+    /// The last table that was handed to the kernel, until the client shows that it has it.
+    unsettled: Mutex<Option<Receipt>>,
     stalled: AtomicBool,
 }
 
-/// What an answer's body needs on its way: an extension of the response. It is taken once.
-#[derive(Clone, Debug)]
-pub(super) struct Sending(Arc<Mutex<Option<Place>>>);
-
-impl Sending {
-    pub(super) fn new(place: Place) -> Self {
-        Self(Arc::new(Mutex::new(Some(place))))
-    }
-}
-
 /// A body under way.
-#[derive(Debug)]
 struct Delivery {
     since: Instant,
     bytes: u64,
@@ -75,6 +73,7 @@ struct Delivery {
     moved: Instant,
     /// Where it counts against what is sent at once.
     place: Option<Place>,
+    receipt: Option<Receipt>,
 }
 
 /// Serves a connection until it ends, or until the stages end it. Says whether a body was cut by the deadline.
@@ -99,6 +98,7 @@ where
         asked: AtomicBool::default(),
         first: Notify::new(),
         body: Mutex::default(),
+        unsettled: Mutex::default(),
         stalled: AtomicBool::default(),
     });
     let service = service_fn(|request| {
@@ -112,12 +112,11 @@ where
             if shared.last.load(Ordering::Relaxed) {
                 answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            let place = answer.extensions_mut().remove::<Sending>().map(|Sending(place)| place);
-            let place = place.and_then(|place| place.lock().take());
-            Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked { body, since, place, shared }))
+            let sending = answer.extensions_mut().remove::<Sending>().and_then(Sending::take);
+            Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked { body, since, sending, shared }))
         }
     });
-    let io = TokioIo::new(Watched { io, shared: Arc::clone(&shared), limits, timer: None });
+    let io = TokioIo::new(Watched { io, shared: Arc::clone(&shared), limits, timer: None, ends_at: None });
     let mut connection = pin!(http.serve_connection(io, service));
 
     // An error is a client that broke off or speaks no HTTP: its own affair, and counted where a body was under way.
@@ -146,15 +145,32 @@ where
             () = stages.deadline.cancelled() => true,
         }
     };
-    let unfinished = shared.body.lock().is_some();
-    if unfinished {
+    let unfinished = shared.body.lock().take();
+    if let Some(delivery) = &unfinished {
+        if let Some(receipt) = &delivery.receipt {
+            receipt.write(Outcome::Cut);
+        }
         shared.metrics.unfinished(match cut {
             true => Unfinished::Deadline,
             false if shared.stalled.load(Ordering::Relaxed) => Unfinished::Stalled,
             false => Unfinished::Client,
         });
     }
-    cut && unfinished
+    cut && unfinished.is_some()
+}
+
+impl Shared {
+    /// Something was read, or cannot be any more: what was delivered has arrived, or was taken back.
+    fn settle(&self, read: &io::Result<()>) {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+        let Some(receipt) = self.unsettled.lock().take() else { return };
+        // TLS says an end without a farewell in another way.
+        let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut];
+        if read.as_ref().is_err_and(|error| broken.contains(&error.kind())) {
+            self.metrics.unfinished(Unfinished::Reset);
+            receipt.write(Outcome::Cut);
+        }
+    }
 }
 
 impl Drop for Shared {
@@ -167,7 +183,7 @@ impl Drop for Shared {
 struct Tracked<B> {
     body: B,
     since: Instant,
-    place: Option<Place>,
+    sending: Option<(Place, Option<Receipt>)>,
     shared: Arc<Shared>,
 }
 
@@ -182,12 +198,10 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         let this = &mut *self;
         let mut body = this.shared.body.lock();
-        let delivery = body.get_or_insert_with(|| Delivery {
-            since: this.since,
-            bytes: 0,
-            taken: false,
-            moved: Instant::now(),
-            place: this.place.take(),
+        let delivery = body.get_or_insert_with(|| {
+            let (place, receipt) = this.sending.take().unzip();
+            let (since, moved) = (this.since, Instant::now());
+            Delivery { since, bytes: 0, taken: false, moved, place, receipt: receipt.flatten() }
         });
         match &frame {
             Some(Ok(frame)) => {
@@ -216,6 +230,8 @@ struct Watched<I> {
     shared: Arc<Shared>,
     limits: BodyLimits,
     timer: Option<Pin<Box<Sleep>>>,
+    /// When a connection that was closed here ends, whatever the client does.
+    ends_at: Option<Instant>,
 }
 
 impl<I> Watched<I> {
@@ -238,17 +254,21 @@ impl<I> Watched<I> {
                 place.give_way();
                 continue;
             }
-            let wake = slow_at.map_or(stalled_at, |at| at.min(stalled_at));
-            let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(wake)));
-            if timer.deadline() != wake {
-                timer.as_mut().reset(wake);
-            }
-            ready!(timer.as_mut().poll(cx));
+            ready!(wait(&mut self.timer, slow_at.map_or(stalled_at, |at| at.min(stalled_at)), cx));
         }
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+/// Waits until `wake` on a timer that is made when it is first needed: most connections never wait.
+fn wait(timer: &mut Option<Pin<Box<Sleep>>>, wake: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(wake)));
+    if timer.deadline() != wake {
+        timer.as_mut().reset(wake);
+    }
+    timer.as_mut().poll(cx)
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.paced(cx, written)
@@ -258,7 +278,11 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         ready!(self.paced(cx, flushed))?;
         let delivered = self.shared.body.lock().take_if(|delivery| delivery.taken);
-        if let Some(Delivery { since, bytes, .. }) = delivered {
+        if let Some(Delivery { since, bytes, receipt, .. }) = delivered {
+            if let Some(receipt) = receipt {
+                receipt.write(Outcome::Completed);
+                *self.shared.unsettled.lock() = Some(receipt);
+            }
             let metrics = &self.shared.metrics;
             metrics.bodies.inc();
             metrics.body_bytes.inc_by(bytes);
@@ -268,7 +292,31 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        let this = &mut *self;
+        let ends_at = match this.ends_at {
+            Some(at) => at,
+            None => {
+                let ended = ready!(Pin::new(&mut this.io).poll_shutdown(cx));
+                if ended.is_err() {
+                    this.shared.settle(&ended);
+                    return Poll::Ready(ended);
+                }
+                *this.ends_at.insert(Instant::now() + LINGER)
+            }
+        };
+        while this.shared.unsettled.lock().is_some() {
+            let mut scratch = [0; 512];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            match Pin::new(&mut this.io).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {}
+                Poll::Ready(read) => this.shared.settle(&read),
+                Poll::Pending => {
+                    ready!(wait(&mut this.timer, ends_at, cx));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(
@@ -291,7 +339,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
+        self.shared.settle(&read);
+        Poll::Ready(read)
     }
 }
 

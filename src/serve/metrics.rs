@@ -22,6 +22,8 @@ pub struct Metrics {
     not_modified: [Counter; 2],
     /// 304s that left a client with a table that is not the active one.
     pub(super) client_kept: Counter,
+    /// 200s to clients that name the active table, because they may not have got all of it.
+    pub(super) client_healed: Counter,
     /// Bodies that were handed to the kernel in full.
     pub(super) bodies: Counter,
     /// Their bytes.
@@ -54,6 +56,8 @@ pub enum Unfinished {
     Client,
     /// The client took no byte for too long: its connection was closed.
     Stalled,
+    /// The kernel had all of it, and the client broke the connection before it showed that it had it too.
+    Reset,
     /// The drain's deadline passed: we cut it.
     Deadline,
 }
@@ -103,6 +107,7 @@ impl Default for Metrics {
             legacy_total,
             answer_seconds: Histogram::new(GO_BUCKETS),
             client_kept: Counter::default(),
+            client_healed: Counter::default(),
             bodies: Counter::default(),
             body_bytes: Counter::default(),
             delivery_seconds: Histogram::new(DELIVERY_BUCKETS),
@@ -128,6 +133,11 @@ impl Metrics {
             "client_kept",
             "Clients left with the table they hold, because this replica may be behind",
             self.client_kept.clone(),
+        );
+        ours.register(
+            "client_healed",
+            "Clients that name the active table and are sent it again, because no whole delivery to them is known",
+            self.client_healed.clone(),
         );
         ours.register("bodies_delivered", "Bodies handed to the kernel in full", self.bodies.clone());
         ours.register(
@@ -218,6 +228,11 @@ impl Metrics {
         self.unfinished.get_or_create(&cause.label()).inc();
     }
 
+    /// How many bodies were handed to the kernel in full.
+    pub fn bodies_sent(&self) -> u64 {
+        self.bodies.get()
+    }
+
     /// How many bodies were begun and not finished for this cause.
     pub fn bodies_unfinished(&self, cause: Unfinished) -> u64 {
         self.unfinished.get_or_create(&cause.label()).get()
@@ -229,6 +244,7 @@ impl Unfinished {
         let cause = match self {
             Self::Client => "client",
             Self::Stalled => "stalled",
+            Self::Reset => "reset",
             Self::Deadline => "deadline",
         };
         Cause { cause }

@@ -1,6 +1,7 @@
 //! The main listener: reads the cell once per answer and answers from memory. A request for a table may have to wait
 //! for its turn; then it is answered from what the cell holds after the wait, since what was current before may be not.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, Version as HttpVersion, header};
@@ -12,13 +13,14 @@ use tokio::time::Instant;
 use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
-use super::connection::Sending;
 use super::filters::{self, Filters, Passage};
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::path::{self, Target};
+use super::sending::{Receipt, Sending};
 use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
+use crate::replication::deliveries::Deliveries;
 use crate::snapshot::Cell;
 use crate::time::Clock;
 
@@ -29,6 +31,8 @@ pub struct RoutesServer {
     pub cell: Arc<Cell>,
     /// What grants and terms are held against.
     pub clock: Arc<dyn Clock>,
+    /// Who has which table whole.
+    pub deliveries: Arc<Deliveries>,
     /// What is counted.
     pub metrics: Metrics,
     /// Woken when a client was left with a table that this replica does not have: it may be behind.
@@ -98,11 +102,10 @@ impl RoutesServer {
         target: Target,
         admission: &Admission,
     ) -> (Answer, Option<Sending>) {
-        let (method, headers) = (request.method(), request.headers());
         match target {
-            Target::Routes => self.routes(method, headers, None, admission).await,
-            Target::Zone(zone) => self.routes(method, headers, Some(&zone), admission).await,
-            other => (self.other(method, other), None),
+            Target::Routes => self.routes(request, None, admission).await,
+            Target::Zone(zone) => self.routes(request, Some(&zone), admission).await,
+            other => (self.other(request.method(), other), None),
         }
     }
 
@@ -127,13 +130,16 @@ impl RoutesServer {
 
     async fn routes(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        request: &Request<Incoming>,
         zone: Option<&str>,
         admission: &Admission,
     ) -> (Answer, Option<Sending>) {
         let start = Instant::now();
-        let mut answer = self.now(method, headers, zone);
+        let (method, headers) = (request.method(), request.headers());
+        // One client, over whichever protocol its address comes.
+        let client = request.extensions().get::<Peer>().and_then(|peer| peer.0);
+        let client = client.map(|address| address.ip().to_canonical());
+        let mut answer = self.now(method, headers, zone, client);
         let mut sending = None;
         if answer.sends_table(method) {
             let bytes = answer.body.len();
@@ -143,12 +149,19 @@ impl RoutesServer {
                     // Who waits holds no table in memory.
                     answer.body = Pieces::default();
                     let place = admission.wait(bytes, !headers.contains_key(header::IF_NONE_MATCH)).await;
-                    answer = self.now(method, headers, zone);
+                    answer = self.now(method, headers, zone, client);
                     place
                 }
             };
             match place {
-                Ok(place) if answer.sends_table(method) => sending = Some(Sending::new(place)),
+                Ok(place) if answer.sends_table(method) => {
+                    let receipt = client.zip(answer.whole).map(|(client, digest)| Receipt {
+                        deliveries: Arc::clone(&self.deliveries),
+                        client,
+                        digest,
+                    });
+                    sending = Some(Sending::new(place, receipt));
+                }
                 Err(Busy) if answer.sends_table(method) => {
                     answer = answer::busy(self.cell.load().active.as_ref().map(|active| active.version));
                 }
@@ -159,19 +172,30 @@ impl RoutesServer {
             self.metrics.client_kept.inc();
             self.kick.notify_one();
         }
+        if answer.healed {
+            self.metrics.client_healed.inc();
+        }
         self.metrics.answered(answer.status, start.elapsed());
         (answer, sending)
     }
 
     /// The answer at this instant.
-    fn now(&self, method: &Method, headers: &HeaderMap, zone: Option<&str>) -> Answer {
+    fn now(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        zone: Option<&str>,
+        client: Option<IpAddr>,
+    ) -> Answer {
         // The view before the time: a grant that runs out in between counts as over.
         let view = self.cell.load();
-        let current = view.is_current(self.clock.now());
-        let served = view.active.as_deref().map(|active| Served {
-            table: zone.map_or(&active.contents.table, |zone| active.contents.for_zone(zone)),
-            version: active.version,
-            current,
+        let now = self.clock.now();
+        let current = view.is_current(now);
+        let served = view.active.as_deref().map(|active| {
+            let table = zone.map_or(&active.contents.table, |zone| active.contents.for_zone(zone));
+            let owed =
+                client.is_some_and(|client| self.deliveries.owes(client, table.digest(), current, now));
+            Served { table, version: active.version, current, owed }
         });
         answer::routes(method, headers, served)
     }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Drain, DrainReport, Filters, Limits, Metrics, Per, RoutesServer, ServerFilter, Shards, Store};
 use crate::compile::ServiceName;
+use crate::replication::deliveries::Deliveries;
 use crate::snapshot::{Cell, Contents, Snapshot, Standing, Table, Version, View};
 use crate::time::{ManualClock, Moment};
 
@@ -61,6 +62,7 @@ impl Lab {
         let clock = Arc::new(ManualClock::default());
         let server = RoutesServer {
             cell: cell.clone(),
+            deliveries: Deliveries::new(clock.clone(), Default::default()),
             clock,
             metrics: metrics.clone(),
             kick: kick.clone(),

@@ -24,13 +24,17 @@ fn fill(text: &str, table: &Table) -> String {
 }
 
 fn ask(method: &Method, headers: &[(&str, &str)], current: bool) -> Answer {
+    ask_owed(method, headers, current, false)
+}
+
+fn ask_owed(method: &Method, headers: &[(&str, &str)], current: bool, owed: bool) -> Answer {
     let table = table();
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let name = http::HeaderName::try_from(*name).unwrap();
         map.append(name, HeaderValue::try_from(fill(value, &table)).unwrap());
     }
-    routes(method, &map, Some(Served { table: &table, version: Version::new(7, 3), current }))
+    routes(method, &map, Some(Served { table: &table, version: Version::new(7, 3), current, owed }))
 }
 
 fn names(answer: &Answer) -> Vec<&str> {
@@ -223,6 +227,36 @@ fn replica_that_may_be_behind_still_starts_a_client() {
     }
 }
 
+/// Statuses of the answers to a client that is owed the table, and to one that is not.
+#[test]
+fn client_that_may_not_have_all_of_the_table_it_names_gets_it_again() {
+    let cases: &[(&[(&str, &str)], u16, u16)] = &[
+        (&[("if-none-match", "$PLAIN")], 200, 304),
+        (&[("if-none-match", "W/$PLAIN")], 200, 304),
+        (&[("if-none-match", "$GZIP"), ("accept-encoding", "gzip")], 200, 304),
+        (&[("if-none-match", "$PLAIN"), ("range", "bytes=0-3")], 200, 304),
+        (&[("if-modified-since", AT)], 200, 304),
+        // Its turn will come with the table that it names then.
+        (&[("if-none-match", "\"other\"")], 200, 200),
+        (&[("range", "bytes=0-3")], 206, 206),
+        (&[("if-match", "\"x\"")], 412, 412),
+    ];
+    for (headers, owed, settled) in cases {
+        let answer = ask_owed(&Method::GET, headers, true, true);
+        assert_eq!(answer.status.as_u16(), *owed, "{headers:?}");
+        assert_eq!(answer.healed, owed != settled, "{headers:?}");
+        assert_eq!(answer.whole.is_some(), *owed == 200, "{headers:?}");
+        if answer.healed {
+            assert_eq!(header(&answer, "content-length"), answer.body.len().to_string());
+        }
+        assert_eq!(ask(&Method::GET, headers, true).status.as_u16(), *settled, "{headers:?}");
+    }
+    let head = ask_owed(&Method::HEAD, &[("if-none-match", "$PLAIN")], true, true);
+    assert_eq!((head.status, head.healed), (StatusCode::NOT_MODIFIED, false), "a HEAD settles nothing");
+    let kept = ask_owed(&Method::GET, &[("if-none-match", "\"other\"")], false, true);
+    assert!(kept.kept, "no other table for whoever names another one, from a replica that may be behind");
+}
+
 #[test]
 fn before_the_first_table_there_is_no_200() {
     let answer = routes(&Method::GET, &HeaderMap::new(), None);
@@ -263,6 +297,7 @@ proptest! {
         range in proptest::option::of("bytes=[-0-9,]{0,9}"),
         gzip: bool,
         current: bool,
+        owed: bool,
     ) {
         let table = table();
         let mut headers = HeaderMap::new();
@@ -277,11 +312,15 @@ proptest! {
         if gzip {
             headers.insert("accept-encoding", HeaderValue::from_static("gzip"));
         }
-        let served = Served { table: &table, version: Version::new(1, 1), current };
+        let served = Served { table: &table, version: Version::new(1, 1), current, owed };
         let answer = routes(&Method::GET, &headers, Some(served));
         let status = answer.status.as_u16();
         prop_assert!([200, 206, 304, 416].contains(&status), "{}", status);
         prop_assert!(!answer.kept || (!current && status == 304));
+        prop_assert!(!answer.healed || (owed && status == 200));
+        prop_assert_eq!(answer.whole.is_some(), status == 200);
+        let length = answer.headers.get("content-length").map(|length| length.to_str().unwrap().to_owned());
+        prop_assert!(status == 304 || length == Some(answer.body.len().to_string()));
         if held && !current {
             prop_assert_eq!(status, 304);
         }

@@ -28,7 +28,9 @@ impl Lab {
         let server = tokio::spawn(async move {
             let handle = |_: Request<Incoming>| {
                 let mut response = Response::new(Pieces::from(Bytes::from(vec![b'x'; LENGTH])));
-                response.extensions_mut().insert(Sending::new(places.enter(LENGTH as u64).expect("a place")));
+                response
+                    .extensions_mut()
+                    .insert(Sending::new(places.enter(LENGTH as u64).expect("a place"), None));
                 async move { response }
             };
             serve(io, &http1::Builder::new(), handle, &Stages::default(), limits, counted).await

@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::replication::deliveries::Deliveries;
 use crate::serve::{Drain, Filters, Limits, Metrics, RoutesServer};
 use crate::snapshot::{Cell, Snapshot, Version, View};
 use crate::time::ManualClock;
@@ -75,9 +76,11 @@ impl Lab {
         let version = Version::new(1, 1);
         let active = Some(Arc::new(Snapshot::for_tests(version, "a: * -> <shunt>")));
         cell.store(View { active, known: version, ..View::default() });
+        let clock = Arc::new(ManualClock::default());
         let server = RoutesServer {
             cell,
-            clock: Arc::new(ManualClock::default()),
+            deliveries: Deliveries::new(clock.clone(), Default::default()),
+            clock,
             metrics: Metrics::default(),
             kick: Arc::default(),
             limits: Limits::default(),
