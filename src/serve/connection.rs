@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admission::{BodyLimits, Place};
 use super::metrics::{Metrics, Unfinished};
-use super::sending::{Receipt, Sending};
+use super::sending::{Needs, Receipt, Sending};
 use crate::replication::ledger::Outcome;
 
 /// How long a connection that was accepted before the close may take to send its first request. Without it a
@@ -183,7 +183,7 @@ impl Drop for Shared {
 struct Tracked<B> {
     body: B,
     since: Instant,
-    sending: Option<(Place, Option<Receipt>)>,
+    sending: Option<Needs>,
     shared: Arc<Shared>,
 }
 

@@ -12,7 +12,10 @@ use crate::snapshot::Digest;
 
 /// Travels as an extension of the response, whose extensions must be clonable: the connection takes it out, once.
 #[derive(Clone)]
-pub(super) struct Sending(Arc<Mutex<Option<(Place, Option<Receipt>)>>>);
+pub(super) struct Sending(Arc<Mutex<Option<Needs>>>);
+
+/// A place, and for a whole table a receipt.
+pub(super) type Needs = (Place, Option<Receipt>);
 
 /// What the ledger is told about the delivery of a whole table.
 pub(super) struct Receipt {
@@ -26,7 +29,7 @@ impl Sending {
         Self(Arc::new(Mutex::new(Some((place, receipt)))))
     }
 
-    pub(super) fn take(self) -> Option<(Place, Option<Receipt>)> {
+    pub(super) fn take(self) -> Option<Needs> {
         self.0.lock().take()
     }
 }

@@ -230,7 +230,8 @@ fn replica_that_may_be_behind_still_starts_a_client() {
 /// Statuses of the answers to a client that is owed the table, and to one that is not.
 #[test]
 fn client_that_may_not_have_all_of_the_table_it_names_gets_it_again() {
-    let cases: &[(&[(&str, &str)], u16, u16)] = &[
+    type Case = (&'static [(&'static str, &'static str)], u16, u16);
+    let cases: &[Case] = &[
         (&[("if-none-match", "$PLAIN")], 200, 304),
         (&[("if-none-match", "W/$PLAIN")], 200, 304),
         (&[("if-none-match", "$GZIP"), ("accept-encoding", "gzip")], 200, 304),
