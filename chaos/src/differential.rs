@@ -5,6 +5,7 @@
 //! it with `cargo run -p chaos -- peers`.
 
 mod compiler;
+mod less;
 mod live;
 mod oracle;
 mod shrink;

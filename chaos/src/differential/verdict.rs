@@ -4,10 +4,10 @@
 //! and whatever it does not explain is a difference.
 
 use anyhow::Result;
-use bellwether::compile::{Compiled, ObjectRef, Past};
-use serde_json::Value;
+use bellwether::compile::{Compiled, Past};
 
 use super::compiler::{self, Ours};
+use super::less;
 use super::oracle::{Answer, Oracle};
 use super::tables::against;
 use crate::generate::Cluster;
@@ -20,6 +20,9 @@ const MOST_RUNS: usize = 200;
 
 /// How often it is asked at once.
 const RUNS: usize = 20;
+
+/// How many things at most are left out to explain that the peer makes nothing of a cluster.
+const DEPTH: usize = 2;
 
 /// What came of a comparison, with the number of our routes.
 pub(super) enum Verdict {
@@ -80,114 +83,57 @@ pub(super) fn judge(cluster: &Cluster, oracle: &mut Oracle) -> Result<Judged> {
         Ok(ours) => ours,
         Err(error) => return Ok(differs(error)),
     };
-    let Some(answers) = oracle.ask(cluster, 1)? else {
-        let complaints = ours.complaints();
-        let objects = complaints.iter().map(|object| without(cluster, &[object]));
-        let parts = [without_empty_parts(cluster), up_to_nulls(cluster)];
-        let less = objects.chain(parts).collect();
-        let verdict = explained_by(&ours, less, Deviation::Crash, "the peer ends", oracle)?;
-        return Ok(Judged { verdict, answers: Vec::new() });
+    look(&ours, cluster, oracle, DEPTH, MOST_RUNS)
+}
+
+/// Compares ours with what the peer makes of `cluster`. Where it makes nothing of it, ours must be what it makes of the
+/// cluster without something that we left out too; twice at most, for there may be several such things.
+fn look(ours: &Ours, cluster: &Cluster, oracle: &mut Oracle, depth: usize, most: usize) -> Result<Judged> {
+    let (deviation, error, less) = match oracle.ask(cluster, 1)? {
+        None => (Deviation::Crash, "the peer ends".to_owned(), less::without_what_ends_it(ours, cluster)),
+        Some(answers) if answers[0].error.starts_with("failed to fetch routes") => {
+            let error = answers.into_iter().map(|answer| answer.error).collect::<String>();
+            let less = less::without_what_it_cannot_read(ours, cluster, &error);
+            (Deviation::Shape, error, less)
+        }
+        Some(answers) if !answers[0].error.is_empty() => {
+            let error = answers.into_iter().map(|answer| answer.error).collect();
+            return Ok(Judged { verdict: Verdict::Differs(error), answers: Vec::new() });
+        }
+        Some(answers) => {
+            return match against(&ours.compiled, &answers) {
+                Verdict::Differs(_) => draw(&ours.compiled, cluster, answers, oracle, most),
+                verdict => Ok(Judged { verdict, answers }),
+            };
+        }
     };
-    let error = &answers[0].error;
-    if error.starts_with("failed to fetch routes") {
-        let less = vec![without(cluster, &ours.misshapen.iter().collect::<Vec<_>>())];
-        let verdict = explained_by(&ours, less, Deviation::Shape, error, oracle)?;
+    let less = less.into_iter().filter(|less| depth > 0 && less != cluster);
+    for less in less {
+        let mut deviations = match look(ours, &less, oracle, depth - 1, RUNS)?.verdict {
+            Verdict::Same(_) => Vec::new(),
+            Verdict::Deviates(deviations, _) => deviations,
+            Verdict::Differs(_) => continue,
+        };
+        if !deviations.contains(&deviation) {
+            deviations.push(deviation);
+        }
+        let verdict = Verdict::Deviates(deviations, ours.compiled.table.count);
         return Ok(Judged { verdict, answers: Vec::new() });
     }
-    if !error.is_empty() {
-        return Ok(differs(error.clone()));
-    }
-    match against(&ours.compiled, &answers) {
-        Verdict::Differs(_) => draw(&ours.compiled, cluster, answers, oracle),
-        verdict => Ok(Judged { verdict, answers }),
-    }
-}
-
-/// The cluster without some objects.
-fn without(cluster: &Cluster, objects: &[&ObjectRef]) -> Cluster {
-    let mut rest = cluster.clone();
-    rest.objects.retain(|manifest| !objects.iter().any(|object| is(object, manifest)));
-    rest
-}
-
-/// The cluster without objects that have no metadata, paths of Ingresses that have no backend, and endpoints of slices that
-/// have no address.
-fn without_empty_parts(cluster: &Cluster) -> Cluster {
-    let mut rest = cluster.clone();
-    rest.objects.retain(|manifest| !manifest["metadata"].is_null());
-    for manifest in &mut rest.objects {
-        let rules = manifest.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
-        for rule in rules.into_iter().flatten() {
-            let paths = rule.pointer_mut("/http/paths").and_then(Value::as_array_mut);
-            paths.into_iter().for_each(|paths| paths.retain(|path| !path["backend"].is_null()));
-        }
-        let endpoints = manifest.get_mut("endpoints").and_then(Value::as_array_mut);
-        let has_address = |endpoint: &Value| endpoint.pointer("/addresses/0").is_some();
-        endpoints.into_iter().for_each(|endpoints| endpoints.retain(has_address));
-    }
-    rest
-}
-
-/// The cluster with all lists up to their first null.
-fn up_to_nulls(cluster: &Cluster) -> Cluster {
-    fn cut(value: &mut Value) {
-        match value {
-            Value::Array(items) => {
-                let end = items.iter().position(Value::is_null).unwrap_or(items.len());
-                items.truncate(end);
-                items.iter_mut().for_each(cut);
-            }
-            Value::Object(map) => map.values_mut().for_each(cut),
-            _ => {}
-        }
-    }
-    let mut rest = cluster.clone();
-    rest.objects.iter_mut().for_each(cut);
-    rest
-}
-
-/// Whether ours is what the peer makes of one of these: of the cluster without what we left out.
-fn explained_by(
-    ours: &Ours,
-    less: Vec<Cluster>,
-    deviation: Deviation,
-    difference: &str,
-    oracle: &mut Oracle,
-) -> Result<Verdict> {
-    for rest in less {
-        let Some(answers) = oracle.ask(&rest, 1)? else { continue };
-        if !answers[0].error.is_empty() {
-            continue;
-        }
-        let verdict = match against(&ours.compiled, &answers) {
-            Verdict::Differs(_) => draw(&ours.compiled, &rest, answers, oracle)?.verdict,
-            verdict => verdict,
-        };
-        match verdict {
-            Verdict::Same(routes) => return Ok(Verdict::Deviates(vec![deviation], routes)),
-            Verdict::Deviates(mut deviations, routes) => {
-                deviations.push(deviation);
-                return Ok(Verdict::Deviates(deviations, routes));
-            }
-            Verdict::Differs(_) => {}
-        }
-    }
-    Ok(Verdict::Differs(format!("{difference}\n  nothing that we complain of, left out, explains ours")))
-}
-
-/// Whether a manifest is that of `object`.
-fn is(object: &ObjectRef, manifest: &Value) -> bool {
-    let text = |field: &str| manifest["metadata"][field].as_str().unwrap_or_default();
-    let namespace = |name: &str| if name.is_empty() { "default" } else { name }.to_owned();
-    manifest["kind"] == object.kind
-        && text("name") == object.name
-        && namespace(text("namespace")) == namespace(&object.namespace)
+    let verdict = Verdict::Differs(format!("{error}\n  nothing that we leave out explains ours\n"));
+    Ok(Judged { verdict, answers: Vec::new() })
 }
 
 /// Asks again, until one of the peer's draws is ours or there is no doubt left.
-fn draw(ours: &Compiled, cluster: &Cluster, mut answers: Vec<Answer>, oracle: &mut Oracle) -> Result<Judged> {
+fn draw(
+    ours: &Compiled,
+    cluster: &Cluster,
+    mut answers: Vec<Answer>,
+    oracle: &mut Oracle,
+    most: usize,
+) -> Result<Judged> {
     let mut verdict = against(ours, &answers);
-    for _ in 0..MOST_RUNS / RUNS {
+    for _ in 0..most / RUNS {
         let Some(more) = oracle.ask(cluster, RUNS)? else {
             let verdict = Verdict::Differs("the peer ends in some of its runs".to_owned());
             return Ok(Judged { verdict, answers: Vec::new() });
@@ -215,8 +161,6 @@ fn draw(ours: &Compiled, cluster: &Cluster, mut answers: Vec<Answer>, oracle: &m
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -226,20 +170,5 @@ mod tests {
             let row = format!("\n| {} |", deviation.row());
             assert!(page.contains(&row), "{}", deviation.row());
         }
-    }
-
-    #[test]
-    fn an_object_is_told_by_kind_namespace_and_name() {
-        let object =
-            ObjectRef { kind: "Service".to_owned(), namespace: "x".to_owned(), name: "a".to_owned() };
-        let manifest = |kind: &str, namespace: Value| json!({"kind": kind, "metadata": {"name": "a", "namespace": namespace}});
-        assert!(is(&object, &manifest("Service", json!("x"))));
-        assert!(!is(&object, &manifest("Ingress", json!("x"))));
-        assert!(!is(&object, &manifest("Service", json!("y"))));
-        let object = ObjectRef { namespace: String::new(), ..object };
-        assert!(
-            is(&object, &manifest("Service", Value::Null))
-                && is(&object, &manifest("Service", json!("default")))
-        );
     }
 }

@@ -1,10 +1,13 @@
-//! Fields that are not there, or are empty, in otherwise sound objects.
+//! Fields that are not there, are empty, or of another type, in otherwise sound objects.
 
 use serde_json::{Value, json};
 
 use super::Dice;
 
-/// Takes one field of one object away, or leaves it empty.
+/// A value of each type.
+const OTHERS: [&str; 6] = ["7", "0.5", "\"x\"", "true", "[7]", "{\"x\": 7}"];
+
+/// Takes one field of one object away, leaves it empty, or gives it a value of another type.
 pub(super) fn spoil(dice: &mut Dice, objects: &mut [Value]) {
     if objects.is_empty() {
         return;
@@ -19,9 +22,10 @@ pub(super) fn spoil(dice: &mut Dice, objects: &mut [Value]) {
     }
     let path = &paths[dice.up_to(paths.len() - 1)];
     let field = objects[index].pointer_mut(path).expect("the path was found there");
-    *field = match (&*field, dice.up_to(3)) {
+    *field = match (&*field, dice.up_to(4)) {
         _ if path == "/metadata" => Value::Null,
         (_, 0) => Value::Null,
+        (_, 1) => dice.pick(&OTHERS).parse().expect("they are JSON"),
         (Value::String(_), _) => json!(dice.pick(&["", " ", "ä", "\"", "0"])),
         (Value::Array(_), _) => json!([]),
         (Value::Object(_), _) => json!({}),
