@@ -57,6 +57,15 @@ fn sample(kind: Kind) -> &'static str {
 }
 
 #[test]
+fn what_the_peer_honours_and_we_do_not_is_on_the_page() {
+    let page = include_str!("../../docs/compatibility.md");
+    let unsupported = |spec: &&catalogue::Spec| matches!(spec.treatment, Treatment::Unsupported(_));
+    for spec in catalogue::of_the_peer().filter(unsupported) {
+        assert!(page.contains(&format!("`-{}`", spec.name)), "-{}", spec.name);
+    }
+}
+
+#[test]
 fn all_283_names_of_the_peer_are_accepted() {
     let names: std::collections::BTreeSet<_> = catalogue::of_the_peer().map(|spec| spec.name).collect();
     assert_eq!(names.len(), 283);

@@ -108,6 +108,33 @@ fn only_the_first_subset_with_the_port_counts() {
 }
 
 #[test]
+fn addresses_that_are_not_ready_do_not_count() {
+    let mut subset = subset(&["10.0.0.1"], json!([{"port": 80}]));
+    subset["notReadyAddresses"] = json!([{"ip": "10.0.0.2"}]);
+    assert_eq!(
+        Lookup::new([endpoints(json!([subset]))]).of_target(TargetPort::Number(80)),
+        ["http://10.0.0.1:80"]
+    );
+}
+
+#[test]
+fn an_address_in_two_slices_counts_once_and_of_several_in_one_endpoint_the_first() {
+    let ports = json!([tcp("", 80)]);
+    let lookup = Lookup::new([
+        slice(json!([{"addresses": ["10.0.0.1", "10.0.0.2"], "zone": "a"}]), ports.clone()),
+        slice(json!([{"addresses": ["10.0.0.1"], "zone": "a"}]), ports),
+    ]);
+    assert_eq!(lookup.of_port(&port("", 80, named("web"))), ["http://10.0.0.1:80 a"]);
+}
+
+#[test]
+fn a_port_of_a_service_without_a_name_leads_straight_to_its_target() {
+    let lookup = Lookup::new([slice(json!([{"addresses": ["10.0.0.1"]}]), json!([tcp("web", 8080)]))]);
+    assert_eq!(lookup.of_port(&port("", 80, TargetPort::Number(9999))), ["http://10.0.0.1:9999"]);
+    assert_eq!(lookup.of_port(&port("other", 80, TargetPort::Number(9999))), ["http://10.0.0.1:0"]);
+}
+
+#[test]
 fn what_terminates_in_one_slice_is_ready_in_none() {
     let ready = json!([{"addresses": ["10.0.0.1"]}, {"addresses": ["10.0.0.2"]}]);
     let terminating = json!([{"addresses": ["10.0.0.1"], "conditions": {"terminating": true}}]);

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::eskip::{self, Filter, ParseError, Predicate};
 use crate::object::Metadata;
@@ -129,26 +129,30 @@ fn weights(metadata: &Metadata, object: &ObjectRef, diagnostics: &mut Diagnostic
         let hint = r#"write {"service-a": 20, "service-b": 80}"#;
         diagnostics.add(object, format!("annotation {WEIGHTS} {reason}"), hint);
     };
-    match serde_json::from_str(text) {
-        Ok(Value::Object(weights)) => {
-            let number = |(service, weight): (String, Value)| {
-                if !weight.is_number() && !weight.is_null() {
+    match serde_json::from_str::<Option<BTreeMap<String, &RawValue>>>(text) {
+        Ok(weights) => {
+            let weight = |(service, weight): (String, &RawValue)| {
+                let number = number(weight.get());
+                if number.is_none() {
                     ignored(format!("has {weight} for {service:?}, which is no number"));
                 }
-                (service, weight.as_f64().unwrap_or_default())
+                (service, number.unwrap_or_default())
             };
-            weights.into_iter().map(number).collect()
-        }
-        Ok(Value::Null) => BTreeMap::new(),
-        Ok(_) => {
-            ignored("is no JSON object".to_owned());
-            BTreeMap::new()
+            weights.unwrap_or_default().into_iter().map(weight).collect()
         }
         Err(error) => {
-            ignored(format!("is no JSON: {error}"));
+            let what = if error.is_data() { "is no JSON object" } else { "is no JSON" };
+            ignored(format!("{what}: {error}"));
             BTreeMap::new()
         }
     }
+}
+
+/// The number of a text in JSON, if it is one that a float can hold; null is 0.
+fn number(json: &str) -> Option<f64> {
+    let is_number = json.starts_with(|first: char| first == '-' || first.is_ascii_digit());
+    let number = is_number.then(|| json.parse().ok()).flatten().filter(|number: &f64| number.is_finite());
+    number.or((json == "null").then_some(0.0))
 }
 
 fn path_mode(

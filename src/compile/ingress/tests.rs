@@ -248,9 +248,32 @@ fn a_weight_that_is_no_number_weighs_nothing() {
     let (routes, said) = Case::new(weights, host("", [path("/", "one"), path("/", "two")])).compiled();
     assert_eq!(routes.len(), 1);
     assert_eq!(said.len(), 1);
-    let (routes, said) =
-        Case::new(json!({"zalando.org/backend-weights": "one=1"}), host("", [path("", "one")])).compiled();
+    for weights in ["one=1", "[1]"] {
+        let annotations = json!({"zalando.org/backend-weights": weights});
+        let (routes, said) = Case::new(annotations, host("", [path("", "one")])).compiled();
+        assert_eq!((routes.len(), said.len()), (1, 1), "{weights}");
+    }
+}
+
+#[test]
+fn a_weight_that_no_float_can_hold_weighs_nothing_and_the_others_count() {
+    let weights = json!({"zalando.org/backend-weights": r#"{"one": 1e400, "two": 1, "three": null}"#});
+    let (routes, said) = Case::new(weights, host("", [path("/", "one"), path("/", "two")])).compiled();
     assert_eq!((routes.len(), said.len()), (1, 1));
+    assert!(routes[0].contains("__two"), "{routes:?}");
+}
+
+#[test]
+fn a_wildcard_in_a_host_is_taken_as_it_is_written() {
+    let routes = Case::new(json!({}), host("*.b", [path("/x", "one")])).bare();
+    assert!(routes[0].starts_with("Host(/^(*[.]b[.]?(:[0-9]+)?)$/) && "), "{routes:?}");
+}
+
+#[test]
+fn a_backend_without_a_service_leads_nowhere() {
+    let resource = json!({"path": "/", "backend": {"resource": {"kind": "Bucket", "name": "assets"}}});
+    let (routes, said) = Case::new(json!({}), host("a.b", [resource, path("/x", "one")])).compiled();
+    assert_eq!((routes.iter().filter(|route| !route.contains("catchall")).count(), said.len()), (1, 1));
 }
 
 #[test]
