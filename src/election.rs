@@ -20,8 +20,8 @@ use std::time::Duration;
 use crate::snapshot::{Epoch, TermId};
 use crate::time::Moment;
 
-pub use core::{Freshness, Loss};
-pub use driver::{Config, Handle, start};
+pub use core::{Free, Freshness, Loss, Report};
+pub use driver::{Config, Handle, Happening, start};
 pub use identity::Identity;
 pub use metrics::Metrics;
 pub use record::{Key, Record, Stored};

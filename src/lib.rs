@@ -31,3 +31,4 @@ pub mod source;
 pub mod telemetry;
 pub mod time;
 pub mod wire;
+pub mod writes;

@@ -8,6 +8,7 @@ mod bridge;
 mod election;
 mod keeper;
 mod shutdown;
+mod writes;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::snapshot::Cell;
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::source::{AccessError, Source, SourceConfig};
 use crate::time::{BootClock, Clock};
+use crate::writes::elections;
 
 /// The name that the certificate of every replica carries: replicas are reached by changing addresses.
 const SERVER_NAME: &str = "bellwether";
@@ -95,6 +97,7 @@ struct Node {
     gauges: serve::Gauges,
     publish_metrics: publish::Metrics,
     gate: Arc<Gate>,
+    writes: writes::Writes,
 }
 
 struct Listeners {
@@ -137,7 +140,8 @@ impl Node {
         let ours = registry.sub_registry_with_prefix("bellwether");
         let replication_metrics = replication::metrics::Metrics::register(ours);
         let publish_metrics = publish::Metrics::register(ours, routes_metrics.clone(), gauges.clone());
-        let gate = Arc::new(Gate::new(options.guard, ours));
+        let writes = writes::open(&options, in_pod, clock.clone(), ours).await?;
+        let gate = Arc::new(Gate::new(options.guard, ours).telling(writes.events.clone()));
         let election = election::start(&options, in_pod, clock.clone(), &mut registry).await?;
 
         let (last_known_good, rejected) = disk.read();
@@ -175,6 +179,7 @@ impl Node {
             gauges,
             publish_metrics,
             gate,
+            writes,
         })
     }
 
@@ -201,6 +206,7 @@ impl Node {
             past: Arc::default(),
             findings: publish::Findings::default(),
             metrics: self.publish_metrics,
+            events: self.writes.events.clone(),
         };
         let routes = RoutesServer {
             cell: self.cell.clone(),
@@ -246,6 +252,12 @@ impl Node {
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());
+        }
+        if let Some(happenings) = self.election.happenings() {
+            tasks.spawn("reports", elections(self.writes.events, happenings));
+        }
+        if let Some(writer) = self.writes.writer {
+            tasks.spawn("events", writer.run());
         }
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));

@@ -25,7 +25,9 @@ use crate::replication::catch_up;
 use crate::replication::core::{Published, Refusal, Replica};
 use crate::replication::hub::Hub;
 use crate::replication::peer::Security;
+use crate::source::versions::RESTORED_AFTER;
 use crate::source::{ObjectSource, Reading, SourceError};
+use crate::writes::{Events, Severity};
 
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
@@ -59,6 +61,8 @@ pub struct Publisher<S> {
     pub findings: Findings,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who is told of what people should know.
+    pub events: Events,
 }
 
 /// Why a poll published nothing.
@@ -145,6 +149,7 @@ impl<S: ObjectSource> Publisher<S> {
         if let Some(snapshot) = &inherited {
             self.source.raise_floor(&snapshot.contents.resource_versions);
             let (table, quarantined) = (snapshot.contents.table.plain(), &snapshot.contents.quarantined);
+            self.findings.inherit(quarantined);
             if !self.past.knows(table) {
                 self.past = Arc::new(Past::inherited(table.clone(), quarantined.clone()));
             }
@@ -206,8 +211,22 @@ impl<S: ObjectSource> Publisher<S> {
         }
     }
 
+    /// Nothing was wrong with the read; somebody should know all the same.
+    fn restored(&self) {
+        let message = format!(
+            "restored-store: resource versions went back and stayed so for {} s, so the API server's store was restored \
+             from a backup; what it has now is read and published",
+            RESTORED_AFTER.as_secs()
+        );
+        tracing::error!("{message}");
+        self.events.tell_of_fleet(Severity::Warning, "RestoredStore", message, false);
+    }
+
     async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
         let reading = self.read().await?;
+        if reading.restored_store {
+            self.restored();
+        }
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (settings, services, past) = (self.settings.clone(), self.services.clone(), self.past.clone());
         let newest = |core: &Replica| core.newest().map(|it| it.contents.addresses.clone());
@@ -225,7 +244,9 @@ impl<S: ObjectSource> Publisher<S> {
             return Ok(None);
         }
         self.past = Arc::new(past);
-        self.findings.news(&draft.contents.quarantined).log();
+        let news = self.findings.news(&draft.contents.quarantined);
+        news.log();
+        news.tell(&self.events, term, |object, uid| self.past.is_well(object, uid));
         // At the act, not at the top of the loop: the compiler may have taken longer than the term.
         let published = self.hub.update(|core, now| core.publish(term, draft, now));
         match published {

@@ -68,6 +68,13 @@ impl Past {
         self.ledger.is_some() && self.table == table
     }
 
+    /// Whether the object of that name and UID was there and had nothing left out.
+    pub fn is_well(&self, object: &ObjectRef, uid: &str) -> bool {
+        let there =
+            self.ledger.as_ref().is_some_and(|ledger| ledger.uids.get(object).is_some_and(|it| it == uid));
+        there && !self.quarantined.iter().any(|it| it.object == *object)
+    }
+
     /// The routes of the `bad` objects when they were last good, as far as they ever were; not those of others that had
     /// their names before.
     pub(super) fn last_good<'b>(

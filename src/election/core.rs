@@ -109,16 +109,45 @@ pub(in crate::election) enum Purpose {
 
 /// What people want to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::election) enum Report {
-    Elected { epoch: Epoch, why: Free },
-    Raised { from: Epoch, to: Epoch },
-    Lost { epoch: Epoch, why: Loss },
-    GaveUp { epoch: Epoch, free: bool },
+pub enum Report {
+    /// A term of ours has begun.
+    Elected {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why the Lease could be taken.
+        why: Free,
+    },
+    /// A term of ours goes on under a higher epoch.
+    Raised {
+        /// The epoch before.
+        from: Epoch,
+        /// The epoch now.
+        to: Epoch,
+    },
+    /// Somebody has edited the Lease of our term; the next renewal mends it.
+    Repaired {
+        /// The epoch of the term.
+        epoch: Epoch,
+    },
+    /// A term of ours is over.
+    Lost {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        why: Loss,
+    },
+    /// After that, the Lease was given up.
+    GaveUp {
+        /// The epoch of the last term.
+        epoch: Epoch,
+        /// Whether others may take it at once; else they wait until it expires.
+        free: bool,
+    },
 }
 
 /// Why a Lease may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::election) enum Free {
+pub enum Free {
     /// Its holder was silent for its full duration.
     Expired,
     /// Its holder gave it up.

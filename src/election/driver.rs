@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 pub use handle::Handle;
@@ -21,14 +22,17 @@ pub(in crate::election) use log::aim;
 
 use self::handle::Wishes;
 use self::log::Log;
-use super::core::{Command, Core, Input, Purpose, Reply, Request, Settings};
+use super::core::{Command, Core, Input, Purpose, Reply, Report, Request, Settings};
 use super::identity::Identity;
 use super::metrics::Metrics;
-use super::record::Record;
+use super::record::{Record, Stored};
 use super::store::{LeaseStore, StoreError};
 use super::timing::Timing;
 use super::{Freshness, Role};
 use crate::time::{Clock, Moment};
+
+/// How many reports wait for whoever passes them on; what comes then is lost to them, not to log and metrics.
+const REPORTS: usize = 64;
 
 /// No timer sleeps longer: tokio's clock stands still while the machine does, ours does not.
 const NAP: Duration = Duration::from_millis(200);
@@ -49,6 +53,15 @@ pub struct Config {
     /// A leader whose work has not moved for this long ([`Handle::alive`]) gives the Lease up: three poll intervals,
     /// at least 10 s.
     pub stall: Duration,
+}
+
+/// A report, and the Lease that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happening {
+    /// What happened.
+    pub report: Report,
+    /// The UID of the Lease as it was last seen.
+    pub lease_uid: String,
 }
 
 /// Starts the election. It ends when the last clone of the handle is dropped; [`Handle::release`] first.
@@ -82,6 +95,7 @@ struct Wiring {
     moved: Arc<AtomicU64>,
     identity: Identity,
     budget: Duration,
+    happenings: Mutex<Option<mpsc::Receiver<Happening>>>,
 }
 
 struct Driver<S> {
@@ -99,6 +113,8 @@ struct Driver<S> {
     /// When the term that our writes carry was acquired, for people.
     acquired_micros: i64,
     flight: Option<(Moment, Request, Answer)>,
+    lease_uid: String,
+    happenings: mpsc::Sender<Happening>,
 }
 
 impl<S: LeaseStore> Driver<S> {
@@ -109,6 +125,7 @@ impl<S: LeaseStore> Driver<S> {
         let (wishes, wished) = watch::channel(Wishes::default());
         let (role_sender, role) = watch::channel(Role::Follower(None));
         let (released_sender, released) = watch::channel(None);
+        let (happenings, told) = mpsc::channel(REPORTS);
         let moved = Arc::new(AtomicU64::new(clock.now().as_nanos()));
         let driver = Self {
             moved: Arc::clone(&moved),
@@ -124,9 +141,12 @@ impl<S: LeaseStore> Driver<S> {
             done: Wishes::default(),
             acquired_micros: 0,
             flight: None,
+            lease_uid: String::new(),
+            happenings,
         };
         let budget = timing.attempt() + Duration::from_millis(100);
-        (driver, Wiring { wishes, role, released, moved, identity, budget })
+        let happenings = Mutex::new(Some(told));
+        (driver, Wiring { wishes, role, released, moved, identity, budget, happenings })
     }
 
     async fn run(mut self) {
@@ -159,6 +179,9 @@ impl<S: LeaseStore> Driver<S> {
         let Some((sent, request, _)) = self.flight.take() else { return };
         self.metrics.answered(&request, self.clock.now().since(sent), answer.as_ref().err());
         self.log.answered(&request, answer.as_ref().err(), self.clock.now());
+        if let Ok(Reply::Read { stored: Stored { key, .. }, .. } | Reply::Written(key)) = &answer {
+            key.uid.clone_into(&mut self.lease_uid);
+        }
         self.handle(Input::Answered(answer));
     }
 
@@ -173,6 +196,8 @@ impl<S: LeaseStore> Driver<S> {
                 Command::Report(report) => {
                     self.log.report(&report);
                     self.metrics.reported(&report);
+                    let lease_uid = self.lease_uid.clone();
+                    let _ = self.happenings.try_send(Happening { report, lease_uid });
                 }
                 Command::Released(free) => {
                     self.released.send_replace(Some(free));

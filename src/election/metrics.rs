@@ -116,7 +116,7 @@ impl Metrics {
             Report::Lost { why: Loss::Stalled, .. } => "lost-stalled",
             Report::Lost { why: Loss::CutOff, .. } => "lost-cut-off",
             Report::Lost { why: Loss::Released, .. } => "lost-released",
-            Report::GaveUp { .. } => return,
+            Report::GaveUp { .. } | Report::Repaired { .. } => return,
         };
         self.transitions.get_or_create(&ReasonLabel { reason }).inc();
     }

@@ -63,16 +63,19 @@ pub(super) async fn start(
         }
         LeaseOptions::Kubernetes { namespace, name } => {
             let access = Access::of(&options.api, in_pod);
-            let namespace = match namespace {
-                Some(namespace) => namespace.clone(),
-                None => std::fs::read_to_string(NAMESPACE).map_err(|_| ElectionError::Namespace)?,
-            };
-            let store = KubernetesLease::open(access, namespace.trim(), name).await?;
+            let namespace = lease_namespace(namespace.as_deref()).ok_or(ElectionError::Namespace)?;
+            let store = KubernetesLease::open(access, &namespace, name).await?;
             let uid = std::env::var("POD_UID").unwrap_or_default();
             let identity = Identity::of_pod(&options.id, &uid).map_err(ElectionError::Random)?;
             Ok(start_on(store, config(identity), clock, metrics)?)
         }
     }
+}
+
+/// The namespace of the Lease: what the command line says, or the pod's own.
+pub(super) fn lease_namespace(given: Option<&str>) -> Option<String> {
+    let own = || std::fs::read_to_string(NAMESPACE).ok().map(|text| text.trim().to_owned());
+    given.map(str::to_owned).or_else(own)
 }
 
 /// The place among the candidates: the ordinal of a StatefulSet's pod, or of a name that ends like one.

@@ -37,6 +37,16 @@ impl Kind {
         }
     }
 
+    /// The `apiVersion` of its objects.
+    pub const fn api_version(self) -> &'static str {
+        match self {
+            Self::Ingress => "networking.k8s.io/v1",
+            Self::RouteGroup => "zalando.org/v1",
+            Self::Service | Self::Endpoints => "v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
+        }
+    }
+
     /// The kind of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)

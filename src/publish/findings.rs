@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 
 use crate::compile::{ObjectRef, Quarantined};
+use crate::election::Term;
+use crate::writes::{Event, Events};
 
 /// A flood of bad objects is one event, not ten thousand lines; `/status` counts them all.
 const MOST_LINES: usize = 50;
@@ -25,11 +27,19 @@ pub(super) struct Bad {
 pub(super) struct News {
     /// Objects that are bad in a way that was not said yet.
     pub(super) bad: Vec<(ObjectRef, Bad)>,
-    /// Objects that were bad.
-    pub(super) well: Vec<ObjectRef>,
+    /// Objects that were bad, with their UIDs.
+    pub(super) well: Vec<(ObjectRef, String)>,
 }
 
 impl Findings {
+    /// A term begins with a table of which this was left out: what still is will be said again, what is not any more too.
+    pub(super) fn inherit(&mut self, quarantined: &[Quarantined]) {
+        let unsaid = |it: &Quarantined| {
+            (it.object.clone(), Bad { reason: String::new(), hint: String::new(), uid: it.uid.clone() })
+        };
+        self.0 = quarantined.iter().map(unsaid).collect();
+    }
+
     /// What is new in `quarantined`; it is known from now on.
     pub(super) fn news(&mut self, quarantined: &[Quarantined]) -> News {
         let mut now: BTreeMap<ObjectRef, Bad> = BTreeMap::new();
@@ -42,19 +52,30 @@ impl Findings {
         }
         let changed = now.iter().filter(|(object, bad)| self.0.get(*object) != Some(*bad));
         let bad = changed.map(|(object, bad)| (object.clone(), bad.clone())).collect();
-        let well = self.0.keys().filter(|object| !now.contains_key(*object)).cloned().collect();
+        let gone = self.0.iter().filter(|(object, _)| !now.contains_key(*object));
+        let well = gone.map(|(object, bad)| (object.clone(), bad.uid.clone())).collect();
         self.0 = now;
         News { bad, well }
     }
 }
 
 impl News {
+    /// Tells the people of each object, on the object. Nothing of those that are deleted: `is_well` knows them.
+    pub(super) fn tell(&self, events: &Events, term: &Term, is_well: impl Fn(&ObjectRef, &str) -> bool) {
+        for (object, Bad { reason, hint, uid }) in &self.bad {
+            events.tell(term, Event::quarantined(object, uid, reason, hint));
+        }
+        for (object, uid) in self.well.iter().filter(|(object, uid)| is_well(object, uid)) {
+            events.tell(term, Event::mended(object, uid));
+        }
+    }
+
     /// Writes it to the log.
     pub(super) fn log(&self) {
         for (object, Bad { reason, hint, .. }) in self.bad.iter().take(MOST_LINES) {
             tracing::warn!(%object, reason, hint, "quarantined");
         }
-        for object in self.well.iter().take(MOST_LINES) {
+        for (object, _) in self.well.iter().take(MOST_LINES) {
             tracing::info!(%object, "out of quarantine: mended or deleted");
         }
         let more = self.bad.len().saturating_sub(MOST_LINES) + self.well.len().saturating_sub(MOST_LINES);
@@ -75,7 +96,14 @@ mod tests {
 
     fn said(news: &News) -> (Vec<(&str, &str)>, Vec<&str>) {
         let bad = news.bad.iter().map(|(object, bad)| (object.name.as_str(), bad.reason.as_str()));
-        (bad.collect(), news.well.iter().map(|object| object.name.as_str()).collect())
+        (bad.collect(), news.well.iter().map(|(object, _)| object.name.as_str()).collect())
+    }
+
+    #[test]
+    fn a_new_leader_says_again_what_is_bad_and_what_was() {
+        let mut findings = Findings::default();
+        findings.inherit(&[left_out("a", "x"), left_out("b", "x")]);
+        assert_eq!(said(&findings.news(&[left_out("a", "x")])), (vec![("a", "x")], vec!["b"]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use crate::compile::{Counts, Measure};
 use crate::guard::{Fall, Guard, Held, Passed, Thresholds};
+use crate::writes::{Events, Severity};
 
 /// Why a table passed although much had fallen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,6 +34,7 @@ pub struct Gate {
     fallen: Family<What, Gauge>,
     held_polls: Counter,
     passed: Family<By, Counter>,
+    events: Events,
 }
 
 impl Gate {
@@ -46,6 +48,7 @@ impl Gate {
             fallen: Family::default(),
             held_polls: Counter::default(),
             passed: Family::default(),
+            events: Events::default(),
         };
         registry.register("guard_held", "1 while the guard holds a table back", gate.held.clone());
         registry.register(
@@ -64,6 +67,11 @@ impl Gate {
             gate.passed.clone(),
         );
         gate
+    }
+
+    /// The same gate, which tells `events` what it holds and lets pass.
+    pub fn telling(self, events: Events) -> Self {
+        Self { events, ..self }
     }
 
     /// A term begins, with what the published table is made of.
@@ -98,6 +106,11 @@ impl Gate {
                 reason = held.describe(),
                 "the table is held back; see whether that is meant, then `bellwether guard release`"
             );
+            let message = format!(
+                "a table is held back: {}; see whether that is meant, then `bellwether guard release`",
+                held.describe()
+            );
+            self.events.tell_of_fleet(Severity::Warning, "GuardHeld", message, true);
         }
         self.show(Some(&held));
         false
@@ -115,6 +128,8 @@ impl Gate {
         if let Some(before) = before {
             let (was, by) = (before.describe(), by.unwrap_or("recovery"));
             tracing::info!(was, by, "the guard lets the table pass");
+            let message = format!("the guard lets a table pass, by {by}; it was held: {was}");
+            self.events.tell_of_fleet(Severity::Normal, "GuardPassed", message, true);
             self.show(None);
         }
     }

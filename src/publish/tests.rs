@@ -70,6 +70,7 @@ impl Lab {
             past: Arc::default(),
             findings: Findings::default(),
             metrics: Metrics::default(),
+            events: Events::default(),
         };
         let (role, roles) = watch::channel(Role::Follower(None));
         tokio::spawn(publisher.run(roles));

@@ -17,6 +17,7 @@ mod resource;
 
 use kube::client::Client;
 
+pub(crate) use access::chain;
 pub use access::{Access, AccessError, connect};
 
 use super::versions::{Floor, Verdict};

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
-use k8s_openapi::api::core::v1::ServiceAccount;
-use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
+use k8s_openapi::api::core::v1::{Event, ServiceAccount};
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::Value;
@@ -86,6 +86,18 @@ impl Cluster {
         let name = text(document, "/metadata/name");
         let deleted = self.api_of(document).await?.delete(&name, &Default::default()).await;
         deleted.map(drop).with_context(|| format!("delete {} {name}", text(document, "/kind")))
+    }
+
+    /// The Events about objects of that name, as `kubectl describe` asks for them.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub async fn events_about(&self, namespace: &str, name: &str) -> Result<Vec<Event>> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let about = ListParams::default().fields(&format!("involvedObject.name={name}"));
+        let list = events.list(&about).await.with_context(|| format!("events about {namespace}/{name}"))?;
+        Ok(list.items)
     }
 
     /// The kubeconfig of a ServiceAccount, with a token from the TokenRequest API.

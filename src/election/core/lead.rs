@@ -179,7 +179,13 @@ impl Core {
                     Some((sent, written)) => self.renewed(now, sent, stored.key, written),
                     None if stored.key != lead.lease.key => {
                         let record = lead.lease.record.clone();
+                        let says = |it: &Record| (it.epoch, it.released, it.address.clone());
+                        let edited = says(&stored.record) != says(&record);
                         lead.settled(Stored { key: stored.key, record });
+                        if edited {
+                            let epoch = lead.term.epoch();
+                            self.report(Report::Repaired { epoch });
+                        }
                     }
                     None => {}
                 }

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-use super::{Freshness, Identity, Role, Wiring};
+use super::{Freshness, Happening, Identity, Role, Wiring};
 use crate::election::Loss;
 use crate::snapshot::Epoch;
 use crate::time::{Clock, Moment};
@@ -41,6 +41,11 @@ impl Handle {
     /// The role, now and from now on.
     pub fn role(&self) -> watch::Receiver<Role> {
         self.wiring.role.clone()
+    }
+
+    /// What happens to this replica's part in the election, for whoever asks first.
+    pub fn happenings(&self) -> Option<mpsc::Receiver<Happening>> {
+        self.wiring.happenings.lock().take()
     }
 
     /// Who we are.

@@ -27,6 +27,9 @@ impl Log {
             Report::Raised { from, to } => {
                 tracing::info!(%from, epoch = %to, lease, "leading under a higher epoch: a peer knew ours already");
             }
+            Report::Repaired { epoch } => {
+                tracing::warn!(%epoch, lease, "somebody edited the lease of this term; it is written as it was");
+            }
             Report::Lost { epoch, why } => tracing::info!(%epoch, ?why, lease, "leading no more"),
             Report::GaveUp { epoch, free: true } => tracing::info!(%epoch, lease, "gave the lease up"),
             Report::GaveUp { epoch, free: false } => {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, ensure};
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::Server;
@@ -27,6 +28,7 @@ pub async fn play(set: &mut Set, server: Server, folder: &Folder) -> Result<()> 
     change(set, 2).await?;
     match server {
         Server::Bellwether => {
+            events(set).await?;
             leader_dies(set).await?;
             roll_out(set).await?;
             power_cut_without_api(set, folder).await?;
@@ -55,6 +57,36 @@ async fn change(set: &Set, generation: u64) -> Result<()> {
     say(
         &set.history,
         format!("a changed RouteGroup and Ingress have arrived through Skipper after {after:.3} s"),
+    );
+    Ok(())
+}
+
+/// An Ingress goes bad and is mended: its owner reads of both on it, and of the leader on the Lease.
+async fn events(set: &Set) -> Result<()> {
+    let (name, every) = ("bulk-0", Duration::from_millis(100));
+    let told = async |namespace: &str, name: &str, reason: &str| {
+        let what = format!("an Event {reason} on {namespace}/{name}");
+        until(&what, ARRIVAL, every, async || {
+            let events = set.cluster.events_about(namespace, name).await.ok()?;
+            events.into_iter().find(|event| event.reason.as_deref() == Some(reason))
+        })
+        .await
+    };
+    let good = manifests::ingress(name, &[&format!("{name}.test")], name, 80);
+    let mut bad = good.clone();
+    // A number that is printed in a way that no client can read.
+    bad["metadata"]["annotations"] = json!({"zalando.org/skipper-filter": "ratelimit(0.00001)"});
+    set.cluster.apply(&[bad], Apply::ForGood).await?;
+    let event = told(manifests::NAMESPACE, name, "Quarantined").await?;
+    ensure!(event.type_.as_deref() == Some("Warning"), "{event:?}");
+    ensure!(event.involved_object.uid.is_some(), "kubectl describe asks for the UID: {event:?}");
+    say(&set.history, format!("a bad Ingress is told of: {}", event.message.unwrap_or_default()));
+    set.cluster.apply(&[good], Apply::ForGood).await?;
+    told(manifests::NAMESPACE, name, "Mended").await?;
+    let elected = told("bellwether", "bellwether", "LeaderElected").await?;
+    say(
+        &set.history,
+        format!("it is mended, and told of; on the Lease: {}", elected.message.unwrap_or_default()),
     );
     Ok(())
 }
