@@ -39,6 +39,7 @@ use context::Context;
 pub use addresses::ServiceName;
 pub use counts::{Counts, Measure};
 pub use diagnostics::{Diagnostic, Diagnostics, ObjectRef};
+pub use ingress::accepted as accepted_ingresses;
 pub use past::{Ledger, Past};
 pub use report::{LeftOut, Remark, Report};
 pub use settings::{

@@ -207,6 +207,7 @@ impl Node {
             findings: publish::Findings::default(),
             metrics: self.publish_metrics,
             events: self.writes.events.clone(),
+            status: self.writes.status,
         };
         let routes = RoutesServer {
             cell: self.cell.clone(),
@@ -258,6 +259,9 @@ impl Node {
         }
         if let Some(writer) = self.writes.writer {
             tasks.spawn("events", writer.run());
+        }
+        if let Some(writer) = self.writes.status_writer {
+            tasks.spawn("status", writer.run(self.hub.clone()));
         }
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));

@@ -27,7 +27,7 @@ use crate::replication::hub::Hub;
 use crate::replication::peer::Security;
 use crate::source::versions::RESTORED_AFTER;
 use crate::source::{ObjectSource, Reading, SourceError};
-use crate::writes::{Events, Severity};
+use crate::writes::{Events, IngressStatus, Severity};
 
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
@@ -63,6 +63,8 @@ pub struct Publisher<S> {
     pub metrics: Metrics,
     /// Who is told of what people should know.
     pub events: Events,
+    /// Who writes the status of Ingresses.
+    pub status: IngressStatus,
 }
 
 /// Why a poll published nothing.
@@ -231,9 +233,14 @@ impl<S: ObjectSource> Publisher<S> {
         let (settings, services, past) = (self.settings.clone(), self.services.clone(), self.past.clone());
         let newest = |core: &Replica| core.newest().map(|it| it.contents.addresses.clone());
         let known = self.hub.read(newest).unwrap_or_default();
-        let drafting = move || draft::draft(reading, &settings, &services, &past, &known, read_at);
+        let status = self.status.clone();
+        let drafting = move || {
+            let planned = status.plan(&reading.objects, &settings);
+            let draft = draft::draft(reading, &settings, &services, &past, &known, read_at);
+            draft.map(|draft| (draft, planned))
+        };
         let drafted = tokio::task::spawn_blocking(drafting).await;
-        let (draft, past) = drafted.map_err(|_| PollError::Compiler)??;
+        let ((draft, past), planned) = drafted.map_err(|_| PollError::Compiler)??;
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
         let quarantined = draft.contents.quarantined.len();
@@ -253,6 +260,10 @@ impl<S: ObjectSource> Publisher<S> {
             Ok(published) => {
                 if let Published::Announced(version) = published {
                     tracing::info!(%version, ?digest, routes, quarantined, "announced");
+                }
+                // What waits may never be published; the next poll plans again.
+                if let Some(planned) = planned.filter(|_| published != Published::Waiting) {
+                    self.status.offer(term, self.hub.read(|core| core.known()), planned);
                 }
                 Ok(Some(published))
             }

@@ -15,9 +15,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Every document of every manifest.
+/// Every document of every manifest that is always applied.
 fn manifests() -> Vec<Value> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    manifests_in("deploy")
+}
+
+fn manifests_in(folder: &str) -> Vec<Value> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
     files.sort();
@@ -259,6 +263,17 @@ fn the_rights_are_what_is_done_and_no_more() {
         let account = json!([{"kind": "ServiceAccount", "name": "bellwether", "namespace": "bellwether"}]);
         assert_eq!(binding["subjects"], account);
     }
+}
+
+#[test]
+fn the_status_of_ingresses_may_be_written_where_that_is_asked_for() {
+    let optional = manifests_in("deploy/ingress-status");
+    let [role, binding] = optional.as_slice() else { panic!("a role and its binding: {optional:?}") };
+    known_to_the_api::<ClusterRole>(role);
+    known_to_the_api::<ClusterRoleBinding>(binding);
+    assert_eq!(rights(role), ["patch networking.k8s.io/ingresses/status"]);
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"], the("ClusterRoleBinding", "bellwether")["subjects"]);
 }
 
 #[test]

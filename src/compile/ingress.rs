@@ -69,6 +69,15 @@ pub(super) fn routes(
     routes
 }
 
+/// The Ingresses that routes are made of: those of our class that are valid, by namespace and name.
+pub fn accepted<'a>(objects: &'a Objects, settings: &Settings) -> Vec<&'a Ingress> {
+    let mut said_already = Diagnostics::default();
+    let context = Context::new(objects, settings, &mut said_already);
+    let mut ours = of_our_class(objects, &context);
+    ours.retain(|ingress| Subject::of(ingress, &context, &mut said_already).is_some());
+    ours
+}
+
 /// The route of one Ingress's default backend, and those of its hosts; none if it is not valid.
 fn convert(
     ingress: &Ingress,

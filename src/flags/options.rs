@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::compile::Settings;
+use crate::compile::{ServiceName, Settings};
 use crate::election::Timing;
 use crate::guard::Thresholds;
 use crate::serve;
@@ -50,6 +50,8 @@ pub struct ServeOptions {
     pub guard: Thresholds,
     /// `--admin-token-file`: the token that commands from other machines must bring; `None` takes none from them.
     pub admin_token_file: Option<PathBuf>,
+    /// `-kubernetes-status-from-service`: the Service whose addresses Ingresses have in their status.
+    pub status_from: Option<ServiceName>,
     /// What changes the table.
     pub compile: Settings,
     /// `-default-filters-dir`: a folder of default filters, read with each poll.

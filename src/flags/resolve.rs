@@ -14,6 +14,7 @@ use super::{
     ApiOptions, CompileOptions, Environment, FlagError, LeaseOptions, LogOptions, Note, ReplicationOptions,
     ServeOptions, SourceOptions, TlsFiles, kind, settings,
 };
+use crate::compile::ServiceName;
 use crate::election::{Timing, TimingError};
 
 /// The options of `serve`.
@@ -49,6 +50,7 @@ pub(super) fn serve(
         stop_with_stdin: values.switch("stop-with-stdin"),
         guard: guard::thresholds(values)?,
         admin_token_file: path(values, "admin-token-file"),
+        status_from: status_from(values, &source, &mut notes)?,
         compile: settings::settings(values, &mut notes)?,
         default_filters_dir: path(values, "default-filters-dir"),
         log: log(values),
@@ -87,6 +89,27 @@ fn source(values: &Values) -> Result<SourceOptions, FlagError> {
         None if text == "kubernetes" => Ok(SourceOptions::Kubernetes),
         _ => refuse("is no source; use kubernetes or manifests:DIR"),
     }
+}
+
+fn status_from(
+    values: &Values,
+    source: &SourceOptions,
+    notes: &mut Vec<Note>,
+) -> Result<Option<ServiceName>, FlagError> {
+    const NAME: &str = "kubernetes-status-from-service";
+    let Some(text) = values.non_empty(NAME) else { return Ok(None) };
+    let service = match text.split_once('/') {
+        Some((namespace, name)) if is_label(namespace) && is_label(name) => {
+            ServiceName { namespace: namespace.to_owned(), name: name.to_owned() }
+        }
+        _ => return Err(FlagError::value(NAME, text, "names no Service; use NAMESPACE/NAME")),
+    };
+    if *source != SourceOptions::Kubernetes {
+        let text = format!("-{NAME} has no effect with manifests: they have no status");
+        notes.push(Note { warning: true, text });
+        return Ok(None);
+    }
+    Ok(Some(service))
 }
 
 fn lease(values: &Values) -> Result<LeaseOptions, FlagError> {

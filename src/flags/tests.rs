@@ -71,7 +71,9 @@ fn all_283_names_of_the_peer_are_accepted() {
     assert_eq!(names.len(), 283);
     assert_eq!(catalogue::of_the_peer().count(), 283, "a name is there twice");
     for spec in catalogue::of_the_peer().filter(|spec| spec.name != "config-file") {
-        let flag = format!("-{}={}", spec.name, sample(spec.kind));
+        let text_of_a_shape = spec.name == "kubernetes-status-from-service";
+        let value = if text_of_a_shape { "edge/balancer" } else { sample(spec.kind) };
+        let flag = format!("-{}={value}", spec.name);
         if let Err(error) = served(&["--source=manifests:x", &flag]) {
             panic!("{flag}: {error}");
         }
@@ -286,6 +288,19 @@ fn shards_need_both_names() {
         alone.notes
     );
     assert!(refusal(&[namespace, name, "-kubernetes-redis-service-port=0"]).contains("is no port"));
+}
+
+#[test]
+fn the_status_of_ingresses_comes_from_one_service() {
+    let flag = "-kubernetes-status-from-service=edge/balancer";
+    assert_eq!(served(&[flag]).unwrap().status_from.unwrap().to_string(), "edge/balancer");
+    assert!(served(&[]).unwrap().status_from.is_none());
+    let manifests = served(&[flag, "--source=manifests:x"]).unwrap();
+    assert!(manifests.status_from.is_none() && manifests.notes[0].warning, "{:?}", manifests.notes);
+    for odd in ["balancer", "edge/", "/balancer", "edge/a/b"] {
+        let error = refusal(&[&format!("-kubernetes-status-from-service={odd}")]);
+        assert!(error.contains("NAMESPACE/NAME"), "{error}");
+    }
 }
 
 #[test]

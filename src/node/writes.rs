@@ -8,12 +8,15 @@ use super::election::lease_namespace;
 use crate::flags::{LeaseOptions, ServeOptions, SourceOptions};
 use crate::source::{Access, AccessError};
 use crate::time::Clock;
-use crate::writes::{EventWriter, Events, Metrics, Reporter};
+use crate::writes::{EventWriter, Events, IngressStatus, Metrics, Reporter, StatusWriter};
 
 /// The ways to write, and what writes.
+#[derive(Default)]
 pub(super) struct Writes {
     pub(super) events: Events,
     pub(super) writer: Option<EventWriter>,
+    pub(super) status: IngressStatus,
+    pub(super) status_writer: Option<StatusWriter>,
 }
 
 pub(super) async fn open(
@@ -24,11 +27,16 @@ pub(super) async fn open(
 ) -> Result<Writes, AccessError> {
     let metrics = Metrics::register(registry);
     if options.source != SourceOptions::Kubernetes {
-        return Ok(Writes { events: Events::default(), writer: None });
+        return Ok(Writes::default());
     }
     let access = Access::of(&options.api, in_pod);
-    let (events, writer) = EventWriter::open(&access, reporter(options), clock, metrics).await?;
-    Ok(Writes { events, writer: Some(writer) })
+    let (events, writer) = EventWriter::open(&access, reporter(options), clock, metrics.clone()).await?;
+    let mut writes = Writes { events, writer: Some(writer), ..Writes::default() };
+    if let Some(service) = options.status_from.clone() {
+        let (status, writer) = StatusWriter::open(&access, service, metrics).await?;
+        (writes.status, writes.status_writer) = (status, Some(writer));
+    }
+    Ok(writes)
 }
 
 fn reporter(options: &ServeOptions) -> Reporter {

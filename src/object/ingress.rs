@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::certificate::names_certificates;
 use super::decode::{Decode, DecodeError, Fields};
+use super::load_balancer::{self, LoadBalancerAddress};
 use super::metadata::Metadata;
 
 /// An Ingress.
@@ -13,6 +14,8 @@ pub struct Ingress {
     pub metadata: Metadata,
     /// What it wants.
     pub spec: Option<IngressSpec>,
+    /// Where its status says that it can be reached.
+    pub status: Vec<LoadBalancerAddress>,
 }
 
 /// What an Ingress wants.
@@ -74,7 +77,11 @@ impl fmt::Display for PortRef {
 
 impl Decode for Ingress {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { metadata: fields.object("metadata")?.unwrap_or_default(), spec: fields.object("spec")? })
+        Ok(Self {
+            metadata: fields.object("metadata")?.unwrap_or_default(),
+            spec: fields.object("spec")?,
+            status: load_balancer::addresses(fields),
+        })
     }
 }
 

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::decode::{Decode, DecodeError, Fields, integer};
+use super::load_balancer::{self, LoadBalancerAddress};
 use super::metadata::Metadata;
 
 /// A Service.
@@ -15,6 +16,8 @@ pub struct Service {
     pub metadata: Metadata,
     /// What it wants.
     pub spec: Option<ServiceSpec>,
+    /// Where its status says that it can be reached from outside.
+    pub status: Vec<LoadBalancerAddress>,
 }
 
 /// What a Service wants.
@@ -24,6 +27,10 @@ pub struct ServiceSpec {
     pub service_type: String,
     /// The name that an `ExternalName` service stands for.
     pub external_name: String,
+    /// The address within the cluster; `None` in words for a headless Service.
+    pub cluster_ip: String,
+    /// Addresses outside of it that lead to the Service all the same.
+    pub external_ips: Vec<String>,
     /// The ports, in their order. A null counts only for who comes upon it.
     pub ports: Vec<Option<ServicePort>>,
 }
@@ -69,7 +76,11 @@ impl fmt::Display for TargetPort {
 
 impl Decode for Service {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { metadata: fields.object("metadata")?.unwrap_or_default(), spec: fields.object("spec")? })
+        Ok(Self {
+            metadata: fields.object("metadata")?.unwrap_or_default(),
+            spec: fields.object("spec")?,
+            status: load_balancer::addresses(fields),
+        })
     }
 }
 
@@ -78,6 +89,9 @@ impl Decode for ServiceSpec {
         Ok(Self {
             service_type: fields.text("type")?,
             external_name: fields.text("externalName")?,
+            // No route depends on these two: what cannot be read counts as none.
+            cluster_ip: fields.text("clusterIP").unwrap_or_default(),
+            external_ips: fields.texts("externalIPs").unwrap_or_default(),
             ports: fields.list_with_nulls("ports")?,
         })
     }

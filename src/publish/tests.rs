@@ -71,6 +71,7 @@ impl Lab {
             findings: Findings::default(),
             metrics: Metrics::default(),
             events: Events::default(),
+            status: IngressStatus::default(),
         };
         let (role, roles) = watch::channel(Role::Follower(None));
         tokio::spawn(publisher.run(roles));

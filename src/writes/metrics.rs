@@ -11,6 +11,8 @@ use prometheus_client::registry::Registry;
 pub struct Metrics {
     events: Family<Outcome, Counter>,
     waiting: Gauge,
+    status: Family<Outcome, Counter>,
+    differing: Gauge,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,6 +34,16 @@ impl Metrics {
             "Kubernetes Events that wait to be written",
             metrics.waiting.clone(),
         );
+        registry.register(
+            "ingress_status_writes",
+            "Writes of the status of Ingresses: written, failed, refused, or without addresses to write",
+            metrics.status.clone(),
+        );
+        registry.register(
+            "ingress_status_differing",
+            "Ingresses whose status did not say what it should when this replica last looked",
+            metrics.differing.clone(),
+        );
         metrics
     }
 
@@ -44,6 +56,15 @@ impl Metrics {
         if number > 0 {
             self.events.get_or_create(&Outcome { outcome }).inc_by(number as u64);
         }
+    }
+
+    /// A status was `written`, `failed`, `refused`, or there were `no-addresses`.
+    pub(super) fn status(&self, outcome: &'static str) {
+        self.status.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    pub(super) fn differing(&self, number: usize) {
+        self.differing.set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
     pub(super) fn waiting(&self, number: usize) {

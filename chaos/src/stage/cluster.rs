@@ -88,6 +88,17 @@ impl Cluster {
         deleted.map(drop).with_context(|| format!("delete {} {name}", text(document, "/kind")))
     }
 
+    /// The object that `document` names, as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Where it is not there.
+    pub async fn get(&self, document: &Value) -> Result<DynamicObject> {
+        let name = text(document, "/metadata/name");
+        let object = self.api_of(document).await?.get(&name).await;
+        object.with_context(|| format!("get {} {name}", text(document, "/kind")))
+    }
+
     /// The Events about objects of that name, as `kubectl describe` asks for them.
     ///
     /// # Errors

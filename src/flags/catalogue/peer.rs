@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 64] = [
+pub(super) static HONOURED: [Spec; 65] = [
     honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -55,6 +55,8 @@ pub(super) static HONOURED: [Spec; 64] = [
         "use the pod's service account; found without the flag too"),
     honoured("kubernetes-url", Url, "", Api, "the API server's address, as http://localhost:8001"),
     honoured("kubernetes-token-file", Path, "", Api, "a bearer token for it, re-read while running"),
+    honoured("kubernetes-status-from-service", Text, "", Api,
+        "NAMESPACE/NAME: the leader writes this Service's addresses into the status of Ingresses"),
     honoured("kubernetes-namespace", Text, "", Api, "read only this namespace; empty for all"),
 
     honoured("kubernetes-ingress-class", Regexp, "", Table,
@@ -134,10 +136,9 @@ const TRAFFIC_ALGORITHMS: &[&str] = &["traffic-predicate", "traffic-segment-pred
 const GO: &str = "it is about the Go runtime";
 const TRACING: &str = "this version writes no traces";
 const TOKENS: &str = "no filter in front of /routes asks a server for tokens";
-const STATUS: &str = "this version writes no status of Ingresses";
 
 #[rustfmt::skip]
-pub(super) static UNSUPPORTED: [Spec; 12] = [
+pub(super) static UNSUPPORTED: [Spec; 11] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
@@ -149,5 +150,4 @@ pub(super) static UNSUPPORTED: [Spec; 12] = [
     Spec::unsupported("oauth2-tokeninfo-cache-ttl", Duration, "0", TOKENS),
     Spec::unsupported("idle-conns-num", Int, "64", TOKENS),
     Spec::unsupported("opentracing-client-trace-by-tag", Bool, "false", TOKENS),
-    Spec::unsupported("kubernetes-status-from-service", Text, "", STATUS),
 ];

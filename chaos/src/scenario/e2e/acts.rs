@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::Server;
-use super::set::{FLAGS, Set};
+use super::set::{FLAGS, STATUS_FROM, Set};
 use crate::faults;
 use crate::http::Call;
 use crate::observe::traffic::ask;
@@ -29,6 +29,7 @@ pub async fn play(set: &mut Set, server: Server, folder: &Folder) -> Result<()> 
     match server {
         Server::Bellwether => {
             events(set).await?;
+            statuses(set).await?;
             leader_dies(set).await?;
             roll_out(set).await?;
             power_cut_without_api(set, folder).await?;
@@ -88,6 +89,25 @@ async fn events(set: &Set) -> Result<()> {
         &set.history,
         format!("it is mended, and told of; on the Lease: {}", elected.message.unwrap_or_default()),
     );
+    Ok(())
+}
+
+/// Every Ingress has the address of one Service in its status.
+async fn statuses(set: &Set) -> Result<()> {
+    let service = &manifests::service(STATUS_FROM, 1)[0];
+    let service = set.cluster.get(service).await?;
+    let ip = service.data["spec"]["clusterIP"].clone();
+    ensure!(ip.is_string(), "the API server gives every Service an address");
+    let every = Duration::from_millis(100);
+    for name in ["front", "bulk-0", "bulk-7"] {
+        let ingress = manifests::ingress(name, &[], "", 0);
+        until(&format!("{ip} in the status of {name}"), ARRIVAL, every, async || {
+            let ingress = set.cluster.get(&ingress).await.ok()?;
+            (ingress.data["status"]["loadBalancer"]["ingress"] == json!([{"ip": ip}])).then_some(())
+        })
+        .await?;
+    }
+    say(&set.history, format!("the status of Ingresses says {ip}"));
     Ok(())
 }
 

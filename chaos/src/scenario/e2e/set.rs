@@ -28,6 +28,9 @@ const ROUTE_GROUPS: usize = 10;
 /// How often the route server reads the API, and Skipper the route server.
 const POLL: Duration = Duration::from_millis(500);
 
+/// The Service whose address every Ingress has in its status.
+pub const STATUS_FROM: &str = "bulk-0";
+
 /// What the route server is told beside where things are: routesrv and Bellwether alike.
 pub const FLAGS: [&str; 3] =
     ["-source-poll-timeout=500", "-enable-kubernetes-endpointslices", "-enable-kubernetes-external-names"];
@@ -113,7 +116,9 @@ fn objects(backend: &Backend) -> Vec<Value> {
 
 /// Three replicas which may do exactly what `deploy/` grants.
 async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history: &History) -> Result<Fleet> {
-    let deploy = manifests::folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy"))?;
+    let folder_of_deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
+    let mut deploy = manifests::folder(&folder_of_deploy)?;
+    deploy.extend(manifests::folder(&folder_of_deploy.join("ingress-status"))?);
     let kind = |document: &Value| document["kind"].as_str().unwrap_or_default().to_owned();
     let (namespaces, deploy): (Vec<_>, Vec<_>) = deploy.into_iter().partition(|one| kind(one) == "Namespace");
     cluster.apply(&namespaces, Apply::ForGood).await?;
@@ -139,6 +144,7 @@ async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history:
         // Long enough for the VIP to see that it stops.
         "-wait-for-healthcheck-interval=1s".to_owned(),
         format!("--lease=kubernetes:{namespace}/bellwether"),
+        format!("-kubernetes-status-from-service={}/{STATUS_FROM}", manifests::NAMESPACE),
         format!("--kubeconfig={}", kubeconfig.display()),
     ]);
     program::bellwethers(binary, 3, &flags, folder, history)
