@@ -50,7 +50,7 @@ fn failure(error: &kube::Error) -> Failure {
         409 => Failure::Exists,
         401 | 408 | 429 | 500.. => {
             let seconds = status.details.as_ref().map_or(0, |details| details.retry_after_seconds);
-            let wait = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs);
+            let wait = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
             Failure::Later { cause: said, wait }
         }
         _ => Failure::Refused(said),

@@ -56,7 +56,7 @@ pub(super) enum Came {
 #[derive(Debug)]
 pub(super) enum Next {
     /// Write this.
-    Write(Waiting),
+    Write(Box<Waiting>),
     /// Ask again then.
     Wait(Moment),
     /// Nothing waits.
@@ -105,7 +105,7 @@ impl Queue {
         if let Some(at) = self.waiting.iter().position(|it| due(it) <= now)
             && let Some(next) = self.waiting.remove(at)
         {
-            return Next::Write(next);
+            return Next::Write(Box::new(next));
         }
         let soonest = self.waiting.iter().map(|it| self.due(&it.event.about)).min();
         soonest.map_or(Next::Idle, Next::Wait)
@@ -191,12 +191,12 @@ mod tests {
         queue.push(waiting("a", "bad", true));
         queue.push(waiting("b", "bad too", true));
         let Next::Write(first) = queue.next(at(0)) else { panic!("it may be written") };
-        queue.put_back(first);
+        queue.put_back(*first);
         assert_eq!(queue.len(), 2);
         let Next::Write(first) = queue.next(at(0)) else { panic!("it may be written") };
         assert_eq!(first.event.message, "bad");
         queue.push(waiting("a", "well", true));
-        queue.put_back(first);
+        queue.put_back(*first);
         assert_eq!(write_all(&mut queue, at(0)), ["bad too", "well"]);
     }
 

@@ -60,7 +60,7 @@ impl EventWriter {
             let (now, next) = self.next();
             match next {
                 Next::Write(waiting) => {
-                    let pause = self.write(waiting).await;
+                    let pause = self.write(*waiting).await;
                     tokio::time::sleep(pause).await;
                 }
                 Next::Wait(until) => tokio::select! {
