@@ -135,12 +135,17 @@ impl Term {
         term
     }
 
-    /// A term for tests that followed a release, acquired at `acquired_at` and valid until `until`.
+    /// A term for tests, acquired at `acquired_at`, not valid before it is extended.
     #[doc(hidden)]
-    pub fn for_tests_released(epoch: Epoch, acquired_at: Moment, until: Moment) -> Self {
-        let term = Self::new(epoch, TermId(u128::from(epoch.0)), acquired_at, false);
-        term.extend(until);
-        term
+    pub fn made_for_tests(epoch: Epoch, id: TermId, acquired_at: Moment, after_expiry: bool) -> Self {
+        Self::new(epoch, id, acquired_at, after_expiry)
+    }
+
+    /// The same term with a validity of its own, for whoever explores what may happen.
+    #[doc(hidden)]
+    pub fn fork_for_tests(&self) -> Self {
+        let valid_until = self.valid_until.load(Ordering::Acquire);
+        Self { valid_until: Arc::new(AtomicU64::new(valid_until)), ..self.clone() }
     }
 
     /// As a renewal would, for tests.

@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod differential;
+pub mod explore;
 pub mod fakeapi;
 pub mod faults;
 pub mod generate;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chaos::differential::DifferentialArgs;
+use chaos::explore::ExploreArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
 use chaos::scenario::e2e::E2eArgs;
@@ -23,6 +24,8 @@ enum Command {
     Peers,
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),
+    /// Explore the states of the replication cores, and show that breaking any rule is noticed. Needs nothing but Rust.
+    Explore(ExploreArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
@@ -55,6 +58,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
+        Command::Explore(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,

@@ -3,7 +3,7 @@
 use crate::snapshot::{Epoch, TermId, Version};
 
 /// The highest epoch seen, bound to the first term seen for it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Fence {
     epoch: Epoch,
     term: Option<TermId>,
@@ -30,6 +30,9 @@ pub enum Refusal {
     /// This replica does not lead.
     #[error("not the leader")]
     NotLeader,
+    /// There is a leader to follow: tables come from it alone.
+    #[error("there is a leader")]
+    Led,
     /// An acknowledgement from a stream that has been replaced.
     #[error("the stream has been replaced")]
     OldStream,
@@ -45,6 +48,7 @@ impl Refusal {
             Self::OlderOrigin(_) => "older-origin",
             Self::NotStaged => "not-staged",
             Self::NotLeader => "not-leader",
+            Self::Led => "led",
             Self::OldStream => "old-stream",
         }
     }

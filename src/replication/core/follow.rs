@@ -84,6 +84,30 @@ impl Replica {
         self.touch = Some(Touch { until, leader_current });
     }
 
+    /// A table that a peer has activated, taken over while nobody leads: the one that was read later wins (design
+    /// D9). It keeps the version that it was published under; it moves nobody, for without a leader nobody is current.
+    ///
+    /// # Errors
+    ///
+    /// Where this replica leads or is in touch with who does, or has activated a table that was read as late.
+    pub fn converge(&mut self, snapshot: Snapshot, now: Moment) -> Result<Arc<Snapshot>, Refusal> {
+        let led = self.leading.is_some() || self.touch.is_some_and(|touch| touch.until > now);
+        if led {
+            return Err(Refusal::Led);
+        }
+        if let Some(active) = self.active.as_ref().filter(|active| active.origin >= snapshot.origin) {
+            return Err(Refusal::OlderOrigin(active.origin));
+        }
+        match self.see(snapshot.version.epoch, Some(snapshot.term)) {
+            // An older epoch has nothing to say, but its table may still be the one that was read last.
+            Ok(()) | Err(Refusal::StaleEpoch(_)) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        let snapshot = Arc::new(snapshot);
+        self.activate_now(snapshot.clone());
+        Ok(snapshot)
+    }
+
     /// The leader says when a poll last confirmed `version`, in Unix milliseconds.
     pub fn hear_confirmed(&mut self, version: Version, at_millis: u64) {
         if let Some(origin) = self.active.as_ref().filter(|it| it.version == version).map(|it| it.origin) {

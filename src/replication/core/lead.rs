@@ -1,16 +1,18 @@
 //! The leader's half: announce, wait for who may be in touch, activate; grant; keep the newest of what waits.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::state::names;
 use super::{GRANT, Refusal, Replica, STAGE_WAIT};
 use crate::election::{Term, TermOver};
 use crate::snapshot::{Contents, Digest, Epoch, Snapshot, Standing, TermId, Version};
 use crate::time::Moment;
 
 /// One connection of one follower process. Acknowledgements belong to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
 /// What a successful read of the upstream gave, before it has a version.
@@ -82,13 +84,13 @@ pub(super) struct Leading {
     followers: BTreeMap<String, Follower>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Publication {
     snapshot: Arc<Snapshot>,
     announced_at: Moment,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Follower {
     stream: Option<StreamId>,
     announced: Version,
@@ -107,6 +109,43 @@ impl Leading {
 
     pub(super) fn standing(&self) -> Standing {
         Standing::Leads { term: self.term.clone(), read_since: self.read_since }
+    }
+
+    pub(super) const fn term(&self) -> &Term {
+        &self.term
+    }
+
+    /// A copy whose term is renewed and ended by itself.
+    pub(super) fn fork(&self) -> Self {
+        Self {
+            term: self.term.fork_for_tests(),
+            caught_up: self.caught_up,
+            under_way: self.under_way.clone(),
+            waiting: self.waiting.clone(),
+            next: self.next,
+            read_since: self.read_since,
+            inherited_until: self.inherited_until,
+            followers: self.followers.clone(),
+        }
+    }
+
+    pub(super) fn hash_for_tests(&self, now: Moment, state: &mut impl Hasher) {
+        let Self { term, caught_up, under_way, waiting, next, read_since, inherited_until, followers } = self;
+        (term.epoch(), term.id(), term.left(now), caught_up, next, read_since).hash(state);
+        let publication = |it: &Publication| {
+            let patience = (it.announced_at + STAGE_WAIT).since(now);
+            (names(&it.snapshot), patience)
+        };
+        under_way.as_ref().map(publication).hash(state);
+        let draft = |draft: &Draft| (draft.read_at_millis, Arc::as_ptr(&draft.contents.table) as usize);
+        (waiting.as_ref().map(draft), inherited_until.since(now)).hash(state);
+        for (identity, follower) in followers {
+            let Follower { stream, announced, staged, granted_until } = follower;
+            let granted = granted_until.since(now);
+            if stream.is_some() || !granted.is_zero() {
+                (identity, stream, announced, staged, granted).hash(state);
+            }
+        }
     }
 
     /// Until when the publication under way must wait, if it must.

@@ -1,4 +1,4 @@
-//! Each rule of publication, by itself. Whole clusters are driven in `tests/replicas.rs`.
+//! Each rule of publication, by itself. Whole clusters of this core are explored by `chaos explore`.
 
 use std::time::Duration;
 
@@ -216,7 +216,8 @@ fn new_term_takes_over_the_highest_origin_of_all() {
 #[test]
 fn term_that_followed_a_release_waits_for_grants_of_the_one_before() {
     let mut leader = Replica::new(None);
-    let term = Term::for_tests_released(Epoch(5), START, after(60_000));
+    let term = Term::made_for_tests(Epoch(5), TermId(5), START, false);
+    term.extend_for_tests(after(60_000));
     leader.lead(term.clone()).expect("first epoch");
     leader.caught_up(None, false, START).expect("leads");
     leader.publish(&term, draft("a: * -> <shunt>"), START).expect("valid");
@@ -309,4 +310,28 @@ fn new_finding_over_the_same_table_is_published_without_a_byte() {
     assert_eq!(published, Ok(Published::Announced(Version::new(5, 2))));
     let announced = Announcement::of(&leader.outlook("f").newest.expect("announced"));
     assert!(announced.lacking(&held.iter().map(AsRef::as_ref).collect::<Vec<_>>()).is_empty());
+}
+
+#[test]
+fn without_a_leader_the_table_that_was_read_last_wins_whatever_its_version() {
+    let mut adopted = snapshot(Version::new(5, 0), "a: * -> <shunt>");
+    adopted.origin = Version::new(1, 1);
+    let mut replica = Replica::new(Some(adopted));
+    let newer = snapshot(Version::new(4, 2), "b: * -> <shunt>");
+    replica.converge(newer.clone(), START).expect("it was read later");
+    assert_eq!(replica.active().map(|it| it.version), Some(Version::new(4, 2)));
+    assert_eq!(replica.fence(), Epoch(5), "the fence stays");
+    assert!(!replica.view().is_current(START), "it moves nobody");
+    assert_eq!(replica.converge(newer, START).err(), Some(Refusal::OlderOrigin(Version::new(4, 2))));
+}
+
+#[test]
+fn with_a_leader_tables_come_from_it_alone() {
+    let newer = || snapshot(Version::new(9, 2), "b: * -> <shunt>");
+    let (mut leader, _) = leader();
+    assert_eq!(leader.converge(newer(), START).err(), Some(Refusal::Led));
+    let mut follower = Replica::new(Some(snapshot(Version::new(5, 1), "a: * -> <shunt>")));
+    follower.answered(Epoch(5), START, GRANT, true);
+    assert_eq!(follower.converge(newer(), after(999)).err(), Some(Refusal::Led));
+    assert!(follower.converge(newer(), after(1000)).is_ok(), "the grant has run out");
 }
