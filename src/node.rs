@@ -28,7 +28,7 @@ use crate::publish::{self, Gate, Publisher};
 use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
-use crate::replication::{self, follower, service};
+use crate::replication::{self, converge, follower, scrub, service};
 use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
     Tls, TlsError,
@@ -192,6 +192,7 @@ impl Node {
             deadline: self.options.drain_timeout,
         };
         let heartbeats = Heartbeats::default();
+        let another_ready = Arc::new(AtomicBool::new(false));
 
         let publisher = Publisher {
             source: self.source,
@@ -228,9 +229,9 @@ impl Node {
             cell: self.cell.clone(),
             clock: self.clock.clone(),
             role: self.election.role(),
-            phase: phases,
+            phase: phases.clone(),
             heartbeats: heartbeats.clone(),
-            another_ready: Arc::new(AtomicBool::new(false)),
+            another_ready: another_ready.clone(),
             registry: Arc::new(self.registry),
             gauges: self.gauges.clone(),
             gate: self.gate,
@@ -242,14 +243,20 @@ impl Node {
         let mut tasks = Tasks::default();
         let replication = {
             let (hub, security, stop) = (self.hub.clone(), self.security.clone(), stop.clone());
+            let (listener, phases) = (self.listeners.replication, phases.clone());
             async move {
-                if let Err(error) = service::listen(hub, self.listeners.replication, &security, stop).await {
+                if let Err(error) = service::listen(hub, listener, &security, phases, stop).await {
                     tracing::error!(%error, "replication does not listen any more");
                 }
             }
         };
         tasks.spawn("activation", self.hub.clone().activate());
         tasks.spawn("replication", replication);
+        let peers = self.options.replication.peers.clone();
+        tasks.spawn(
+            "convergence",
+            converge::converge(self.hub.clone(), peers, self.security.clone(), another_ready),
+        );
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());
@@ -263,6 +270,7 @@ impl Node {
         if let Some(writer) = self.writes.status_writer {
             tasks.spawn("status", writer.run(self.hub.clone()));
         }
+        tasks.spawn("scrub", scrub::scrub(self.hub.clone()));
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
         tasks.spawn(

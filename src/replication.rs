@@ -2,9 +2,11 @@
 //!
 //! [`core`] decides, without I/O and without a clock of its own; [`hub`] holds it for the process and keeps the
 //! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
-//! before a new term's first announcement. Beside the tables, [`ledger`] knows who has them; [`deliveries`] shares it.
+//! before a new term's first announcement, [`converge`] without a leader, and [`scrub`] looks after what memory holds.
+//! Beside the tables, [`ledger`] knows who has them; [`deliveries`] shares it.
 
 pub mod catch_up;
+pub mod converge;
 pub mod core;
 pub mod deliveries;
 pub mod follower;
@@ -13,6 +15,7 @@ mod journal;
 pub mod ledger;
 pub mod metrics;
 pub mod peer;
+pub mod scrub;
 pub mod service;
 mod session;
 pub mod transfer;

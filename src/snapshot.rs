@@ -19,7 +19,7 @@ use crate::compile::{Counts, Diagnostic, Measure, Quarantined};
 pub use announcement::{Announcement, HeaderError, TableInfo};
 pub use cell::{Cell, Standing, View};
 pub use digest::Digest;
-pub use table::{Table, TableError};
+pub use table::{Condition, Table, TableError};
 pub use version::{Epoch, Sequence, TermId, Version, VersionError};
 
 /// One published state of the routes. Never changes; replicas share it behind an `Arc`.
@@ -90,6 +90,13 @@ impl Contents {
             (zone, table)
         });
         Self { zones: zones.collect(), table: keep(&before.table, self.table), ..self }
+    }
+
+    /// The same contents with `table` in the place of each table that has its digest.
+    pub fn with(&self, table: &Arc<Table>) -> Self {
+        let put = |old: &Arc<Table>| if old.digest() == table.digest() { table.clone() } else { old.clone() };
+        let zones = self.zones.iter().map(|(zone, old)| (zone.clone(), put(old)));
+        Self { zones: zones.collect(), table: put(&self.table), ..self.clone() }
     }
 
     /// Whether it says the same of its input as `other`: what is wrong with it, what is left out, what the guard and the

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bellwether::election::{Leader, Role, Term};
+use bellwether::phase::Phase;
 use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
 use bellwether::replication::peer::{Security, TlsFiles};
-use bellwether::replication::{catch_up, follower, service};
+use bellwether::replication::{catch_up, converge, follower, scrub, service};
 use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
 use bellwether::time::{BootClock, Clock, Moment};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
@@ -40,7 +42,12 @@ impl Node {
         let (role, roles) = watch::channel(Role::Follower(None));
         let stop = CancellationToken::new();
         let (served, stopped, secured) = (hub.clone(), stop.clone(), security.clone());
-        tokio::spawn(async move { service::listen(served, listener, &secured, stopped).await });
+        let (phase, phases) = watch::channel(Phase::Serving);
+        tokio::spawn(async move {
+            let served = service::listen(served, listener, &secured, phases, stopped).await;
+            drop(phase);
+            served
+        });
         tokio::spawn(follower::follow(hub.clone(), roles, security, Default::default()));
         tokio::spawn(hub.clone().activate());
         Self { hub, cell, address, role, stop }
@@ -230,6 +237,83 @@ async fn silent_leader_is_noticed_and_its_grant_runs_out() {
     };
     tokio::time::timeout(Duration::from_secs(3), alone).await.expect("grants last a second at most");
     assert_eq!(b.active().map(|it| it.version), Some(Version::new(1, 1)), "it serves on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_leader_replicas_come_to_the_table_that_was_read_last() {
+    let snapshot = |sequence, text: &str| Some(Snapshot::for_tests(Version::new(3, sequence), text));
+    let (a, b, c) = (
+        Node::start("a", snapshot(1, "old: * -> <shunt>")).await,
+        Node::start("b", snapshot(2, &large("newest"))).await,
+        Node::start("c", None).await,
+    );
+    let addresses: Vec<String> = [&a, &b, &c].iter().map(|node| node.address.clone()).collect();
+    let another_current = Arc::new(AtomicBool::new(true));
+    for node in [&a, &b, &c] {
+        let (hub, peers, another) = (node.hub.clone(), addresses.clone(), another_current.clone());
+        tokio::spawn(converge::converge(hub, peers, Security::default(), another));
+    }
+    for node in [&a, &b, &c] {
+        node.serves(Version::new(3, 2), false).await;
+        assert_eq!(node.active().expect("active").digest(), b.active().expect("active").digest());
+    }
+    assert!(!another_current.load(Ordering::Relaxed), "none of them is current");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replica_that_is_cut_off_sees_that_another_one_is_current() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[]).await;
+    a.publish(&term, "r: * -> <shunt>");
+    a.serves(Version::new(1, 1), true).await;
+    let another_current = Arc::new(AtomicBool::new(false));
+    let (hub, another) = (b.hub.clone(), another_current.clone());
+    tokio::spawn(converge::converge(hub, vec![a.address.clone()], Security::default(), another));
+    let seen = async {
+        while !another_current.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), seen).await.expect("it is asked each second");
+    b.serves(Version::new(1, 1), false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_bit_is_found_and_mended() {
+    let mut damaged = Snapshot::for_tests(Version::new(3, 1), "a: * -> <shunt>");
+    let sound = damaged.contents.table.clone();
+    damaged.contents = Arc::new(Contents::of(Arc::new(sound.damaged_for_tests(true, false))));
+    let a = Node::start("a", Some(damaged)).await;
+    tokio::spawn(scrub::scrub(a.hub.clone()));
+    let mended = async {
+        while a.active().expect("active").contents.table.plain() != sound.plain() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), mended).await.expect("within ten seconds");
+    assert_eq!(a.hub.metrics().damages(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_table_under_the_leaders_version_is_replaced_by_the_leaders() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    a.publish(&term, "r: * -> <shunt>");
+    b.serves(Version::new(1, 1), true).await;
+    let wrong = Snapshot::for_tests(Version::new(1, 1), "w: * -> <shunt>");
+    b.hub.update(|core, _| {
+        *core = Replica::new(Some(Snapshot { term: term.id(), ..wrong }));
+    });
+    let leaders = a.active().expect("active").digest();
+    let replaced = async {
+        while b.active().expect("active").digest() != leaders || !b.cell.load().is_current(b.hub.now()) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), replaced)
+        .await
+        .expect("the next answer to a ping tells it");
+    assert_eq!(b.hub.metrics().damages(), 1);
 }
 
 /// The files of one replica, signed by `authority`.

@@ -85,7 +85,12 @@ impl ExploreArgs {
         for Space { name, plan, states } in spaces(share) {
             let found = search::exhaust(&plan, states, usize::MAX);
             let all = if found.complete { "all" } else { "the first" };
-            println!("{name}: {all} {} states, {} steps deep: {}", found.states, found.depth, verdict(&found));
+            println!(
+                "{name}: {all} {} states, {} steps deep: {}",
+                found.states,
+                found.depth,
+                verdict(&found)
+            );
             well &= tell(&plan, &found);
         }
         let plan = wild();
@@ -144,7 +149,10 @@ fn stage(rule: Rule) -> Plan {
 }
 
 fn verdict(found: &Found) -> String {
-    found.counterexample.as_ref().map_or("no violation".to_owned(), |it| format!("VIOLATION: {}", it.violation))
+    found
+        .counterexample
+        .as_ref()
+        .map_or("no violation".to_owned(), |it| format!("VIOLATION: {}", it.violation))
 }
 
 /// Prints how it went wrong, step by step; whether it did not.
@@ -153,7 +161,13 @@ fn tell(plan: &Plan, found: &Found) -> bool {
     let mut world = World::established(plan);
     for action in schedule {
         let _ = world.step(plan, *action);
-        println!("  {:11} {} {}: {}", format!("{:?}", action.kind), action.at, action.to, world.describe(plan));
+        println!(
+            "  {:11} {} {}: {}",
+            format!("{:?}", action.kind),
+            action.at,
+            action.to,
+            world.describe(plan)
+        );
     }
     false
 }
@@ -182,7 +196,10 @@ mod tests {
         let rare = [Rule::NewerEpoch, Rule::Inherited, Rule::Disk];
         let args = ExploreArgs { seed: 1, ..ExploreArgs::default() };
         for rule in Rule::value_variants().iter().filter(|rule| !rare.contains(rule)) {
-            assert!(args.break_rule(*rule, 10).counterexample.is_some(), "nobody notices that {rule:?} is broken");
+            assert!(
+                args.break_rule(*rule, 10).counterexample.is_some(),
+                "nobody notices that {rule:?} is broken"
+            );
         }
     }
 }

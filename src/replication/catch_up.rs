@@ -1,6 +1,8 @@
-//! Before a new term announces anything, it asks every peer what it has activated, and takes the highest origin.
+//! What the peers have activated. A new term asks before it announces anything, and takes the highest origin; a
+//! replica without a leader asks to come to the same table as its peers (design D3, D9).
 //!
-//! Being asked raises the peer's fence to this term, so a peer that answered counts on no older grant any more.
+//! Being asked by a term raises the peer's fence, so a peer that answered counts on no older grant any more. What can
+//! go wrong: a peer is silent, or its table does not come whole; it is passed over.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use super::hub::Hub;
 use super::peer::Security;
 use super::transfer::Incoming;
 use crate::election::Term;
-use crate::snapshot::{Announcement, Epoch, Snapshot};
+use crate::snapshot::{Announcement, Epoch, Snapshot, TermId};
 use crate::wire;
 
 /// How long a peer may take to say what it has. Whoever is slower is treated as gone.
@@ -32,39 +34,56 @@ pub struct CaughtUp {
 }
 
 /// A peer's answer.
-struct Answer {
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
     address: String,
     fence: Epoch,
     accepted: bool,
+    /// Whether it serves, and its active table is the newest truth.
+    pub(super) current: bool,
     active: Option<Announcement>,
 }
 
 /// Asks `peers` (`HOST:PORT` each; this replica itself may be among them) on behalf of `term`.
 pub async fn ask(hub: &Arc<Hub>, term: &Term, peers: &[String], security: &Security) -> CaughtUp {
-    let questions = peers.iter().map(|address| {
-        let question = describe(hub, term, address, security);
-        async move { tokio::time::timeout(DESCRIBE, question).await.unwrap_or(Err(())) }
-    });
-    let answers = join_all(questions).await;
+    let answers = survey(hub, Some((term.epoch(), term.id())), peers, security).await;
     let all_answered = !peers.is_empty()
         && answers
             .iter()
             .all(|answer| answer.as_ref().is_ok_and(|it| it.as_ref().is_none_or(|it| it.accepted)));
-    let mut answers: Vec<Answer> = answers.into_iter().filter_map(Result::ok).flatten().collect();
+    let answers: Vec<Answer> = answers.into_iter().filter_map(Result::ok).flatten().collect();
     let refused = answers.iter().filter(|answer| !answer.accepted);
     let outranked_by = refused.map(|answer| answer.fence).max();
+    let best = best(hub, answers, security).await;
+    CaughtUp { best, all_answered, outranked_by }
+}
+
+/// What each of `peers` says, on behalf of a term or of nobody; `None` where it is this process itself.
+pub(super) async fn survey(
+    hub: &Hub,
+    term: Option<(Epoch, TermId)>,
+    peers: &[String],
+    security: &Security,
+) -> Vec<Result<Option<Answer>, ()>> {
+    let questions = peers.iter().map(|address| {
+        let question = describe(hub, term, address, security);
+        async move { tokio::time::timeout(DESCRIBE, question).await.unwrap_or(Err(())) }
+    });
+    join_all(questions).await
+}
+
+/// The snapshot with the highest origin among `answers` that can be had, where it is higher than the own one.
+pub(super) async fn best(hub: &Hub, mut answers: Vec<Answer>, security: &Security) -> Option<Snapshot> {
     let own = hub.read(|core| core.active().map(|it| it.origin));
     answers.retain(|answer| answer.active.as_ref().is_some_and(|it| Some(it.origin) > own));
     answers.sort_by_key(|answer| std::cmp::Reverse(answer.active.as_ref().map(|it| it.origin)));
-    let mut best = None;
     for answer in answers {
         let Some(announcement) = answer.active else { continue };
         let origin = announcement.origin;
         match tokio::time::timeout(FETCH, fetch(hub, &answer.address, announcement, security)).await {
             Ok(Ok(snapshot)) => {
                 tracing::info!(peer = answer.address, %origin, "took over a newer table from a peer");
-                best = Some(snapshot);
-                break;
+                return Some(snapshot);
             }
             Ok(Err(reason)) => {
                 tracing::warn!(peer = answer.address, %origin, reason, "cannot fetch its table")
@@ -72,17 +91,22 @@ pub async fn ask(hub: &Arc<Hub>, term: &Term, peers: &[String], security: &Secur
             Err(_) => tracing::warn!(peer = answer.address, %origin, "its table did not come in time"),
         }
     }
-    CaughtUp { best, all_answered, outranked_by }
+    None
 }
 
 /// What the peer at `address` has; `None` where it is this process itself.
-async fn describe(hub: &Hub, term: &Term, address: &str, security: &Security) -> Result<Option<Answer>, ()> {
+async fn describe(
+    hub: &Hub,
+    term: Option<(Epoch, TermId)>,
+    address: &str,
+    security: &Security,
+) -> Result<Option<Answer>, ()> {
     let unreachable = |reason: String| tracing::debug!(peer = address, reason, "peer does not answer");
     let mut peer = security.connect(address).await.map_err(|error| unreachable(error.to_string()))?;
     let request = wire::DescribeRequest {
         identity: hub.identity().to_owned(),
-        epoch: term.epoch().0,
-        term: term.id().to_wire(),
+        epoch: term.map_or(0, |(epoch, _)| epoch.0),
+        term: term.map(|(_, id)| id.to_wire()).unwrap_or_default(),
     };
     let answer = peer.describe(request).await;
     let answer = answer.map_err(|status| unreachable(status.to_string()))?.into_inner();
@@ -91,8 +115,8 @@ async fn describe(hub: &Hub, term: &Term, address: &str, security: &Security) ->
     }
     let active = answer.active.map(Announcement::decode).transpose();
     let active = active.map_err(|error| unreachable(error.to_string()))?;
-    let (fence, accepted) = (Epoch(answer.fence), answer.accepted);
-    Ok(Some(Answer { address: address.to_owned(), fence, accepted, active }))
+    let (fence, accepted, current) = (Epoch(answer.fence), answer.accepted, answer.current);
+    Ok(Some(Answer { address: address.to_owned(), fence, accepted, current, active }))
 }
 
 async fn fetch(

@@ -7,6 +7,7 @@
 mod fence;
 mod follow;
 mod lead;
+mod mend;
 mod state;
 
 #[cfg(test)]

@@ -112,6 +112,8 @@ enum End {
     Closed,
     #[error("its term is over")]
     Retired,
+    #[error("its table of {0} is another one")]
+    Diverged(Version),
     #[error(transparent)]
     Refused(#[from] Refusal),
     #[error(transparent)]
@@ -251,7 +253,7 @@ impl Stream {
                 }
             }
             Some(Message::Pong(pong)) => {
-                self.answered(&pong);
+                self.answered(&pong)?;
                 Ok(())
             }
             Some(Message::Deliveries(deliveries)) => {
@@ -333,7 +335,7 @@ impl Stream {
         self.send(follower_message::Message::Ping(wire::Ping { number, known: Some(known.into()) })).await
     }
 
-    fn answered(&mut self, pong: &wire::Pong) {
+    fn answered(&mut self, pong: &wire::Pong) -> Result<(), End> {
         let newest: Option<Version> = pong.newest.map(Into::into);
         while let Some((number, sent_at)) = self.pings.sent.pop_front() {
             if number == pong.number {
@@ -352,8 +354,12 @@ impl Stream {
             && Some(version) == newest
             && digest != theirs
         {
-            tracing::error!(%version, ?digest, leaders = ?theirs, "the leader has another table under this version");
+            tracing::error!(%version, ?digest, leaders = ?theirs, "the leader has another table under this version; taking it");
+            self.hub.metrics().damaged();
+            self.hub.update(|core, _| core.disown(version));
+            return Err(End::Diverged(version));
         }
+        Ok(())
     }
 
     async fn send(&self, content: follower_message::Message) -> Result<(), End> {

@@ -16,6 +16,7 @@ pub struct Metrics {
     sessions: Counter,
     disk_errors: Counter,
     deliveries: Gauge,
+    damaged: Counter,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,6 +49,11 @@ impl Metrics {
             "deliveries_known",
             "Deliveries of tables to clients that this replica knows the end of, its own and others'",
             metrics.deliveries.clone(),
+        );
+        registry.register(
+            "tables_damaged",
+            "Tables that were found damaged in memory, and mended, or taken from the leader again",
+            metrics.damaged.clone(),
         );
         metrics
     }
@@ -85,6 +91,16 @@ impl Metrics {
     /// A stream to a leader was opened.
     pub fn session(&self) {
         self.sessions.inc();
+    }
+
+    /// A table was not what it should be.
+    pub fn damaged(&self) {
+        self.damaged.inc();
+    }
+
+    /// How often a table was not what it should be.
+    pub fn damages(&self) -> u64 {
+        self.damaged.get()
     }
 
     /// The last known good could not be written.

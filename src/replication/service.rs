@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::Stream;
 use futures::stream;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +21,7 @@ use super::hub::Hub;
 use super::peer::{Security, WINDOW};
 use super::session::Session;
 use super::transfer::{MESSAGE_BYTES, chunks};
+use crate::phase::Phase;
 use crate::snapshot::{Announcement, Digest, Epoch, TermId, Version};
 use crate::wire::replication_server::{Replication, ReplicationServer};
 use crate::wire::{self, follower_message};
@@ -43,6 +44,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 struct Service {
     hub: Arc<Hub>,
     streams: AtomicU64,
+    phase: watch::Receiver<Phase>,
     stop: CancellationToken,
 }
 
@@ -55,9 +57,10 @@ pub async fn listen(
     hub: Arc<Hub>,
     listener: TcpListener,
     security: &Security,
+    phase: watch::Receiver<Phase>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let service = Service { hub, streams: AtomicU64::new(0), stop: stop.clone() };
+    let service = Service { hub, streams: AtomicU64::new(0), phase, stop: stop.clone() };
     let mut server = Server::builder()
         .tcp_nodelay(true)
         .initial_stream_window_size(WINDOW)
@@ -131,12 +134,16 @@ impl Replication for Service {
             let (epoch, term) = (Epoch(asked.epoch), TermId::from_wire(&asked.term));
             self.hub.update(|core, _| core.see(epoch, term)).is_ok()
         };
-        let (fence, active) = self.hub.read(|core| (core.fence(), core.active().cloned()));
+        let now = self.hub.now();
+        let (fence, view) = self.hub.read(|core| (core.fence(), core.view()));
+        let current = view.is_current(now) && *self.phase.borrow() == Phase::Serving;
+        let active = view.active;
         Ok(Response::new(wire::DescribeResponse {
             identity: self.hub.identity().to_owned(),
             fence: fence.0,
             accepted,
             active: active.map(|snapshot| Announcement::of(&snapshot).encode()),
+            current,
         }))
     }
 

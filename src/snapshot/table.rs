@@ -15,8 +15,21 @@ pub struct Table {
     plain: Bytes,
     gzip: Bytes,
     digest: Digest,
+    /// The SHA-256 of `gzip`.
+    packed: Digest,
     routes: u64,
     modified_secs: u64,
+}
+
+/// What a second look at a table finds.
+#[derive(Clone, Debug)]
+pub enum Condition {
+    /// Both encodings are what they were.
+    Sound,
+    /// One of them was not; here it is made anew from the other.
+    Mended(Box<Table>),
+    /// Neither is.
+    Lost,
 }
 
 /// Why bytes did not become a table.
@@ -42,7 +55,8 @@ impl Table {
         let plain = plain.into();
         let digest = Digest::of(&plain);
         let gzip = compress(&plain);
-        Self { plain, gzip, digest, routes, modified_secs }
+        let packed = Digest::of(&gzip);
+        Self { plain, gzip, digest, packed, routes, modified_secs }
     }
 
     /// A table from its compressed bytes, as they come from a leader or the disk.
@@ -62,12 +76,45 @@ impl Table {
         if found != digest {
             return Err(TableError::Digest { announced: digest, found });
         }
-        Ok(Self { plain, gzip, digest, routes, modified_secs })
+        let packed = Digest::of(&gzip);
+        Ok(Self { plain, gzip, digest, packed, routes, modified_secs })
     }
 
     /// The same table, with the moment of change of another one: where the bytes are equal, nothing changed.
     pub fn modified_at(self, modified_secs: u64) -> Self {
         Self { modified_secs, ..self }
+    }
+
+    /// Hashes both encodings again.
+    pub fn inspect(&self) -> Condition {
+        let whole = [(&self.plain, self.digest), (&self.gzip, self.packed)]
+            .map(|(bytes, digest)| Digest::of(bytes) == digest);
+        let (routes, modified_secs) = (self.routes, self.modified_secs);
+        match whole {
+            [true, true] => Condition::Sound,
+            [true, false] => {
+                Condition::Mended(Box::new(Self::new(self.plain.clone(), routes, modified_secs)))
+            }
+            [false, true] => {
+                let length = self.plain.len() as u64;
+                let anew = Self::from_gzip(self.gzip.clone(), length, self.digest, routes, modified_secs);
+                anew.map_or(Condition::Lost, |table| Condition::Mended(Box::new(table)))
+            }
+            [false, false] => Condition::Lost,
+        }
+    }
+
+    /// The same table with a bit flipped in the plain or the compressed bytes, as bad memory would, for tests.
+    #[doc(hidden)]
+    pub fn damaged_for_tests(&self, plain: bool, gzip: bool) -> Self {
+        let flip = |bytes: &Bytes, damage: bool| {
+            let mut bytes = bytes.to_vec();
+            if let Some(byte) = bytes.last_mut().filter(|_| damage) {
+                *byte ^= 1;
+            }
+            Bytes::from(bytes)
+        };
+        Self { plain: flip(&self.plain, plain), gzip: flip(&self.gzip, gzip), ..self.clone() }
     }
 
     /// The canonical Eskip text.
@@ -128,6 +175,19 @@ mod tests {
             Table::from_gzip(table.gzip().clone(), TEXT.len() as u64, table.digest(), 2, 7).expect("same");
         assert_eq!(back.plain(), TEXT);
         assert_eq!(back.digest(), Digest::of(TEXT.as_bytes()));
+    }
+
+    #[test]
+    fn damage_in_memory_is_found_and_mended_from_the_other_encoding() {
+        let table = Table::new(TEXT, 2, 7);
+        assert!(matches!(table.inspect(), Condition::Sound));
+        for (plain, gzip) in [(true, false), (false, true)] {
+            let Condition::Mended(mended) = table.damaged_for_tests(plain, gzip).inspect() else {
+                panic!("one encoding is sound");
+            };
+            assert_eq!((mended.plain(), mended.gzip()), (table.plain(), table.gzip()));
+        }
+        assert!(matches!(table.damaged_for_tests(true, true).inspect(), Condition::Lost));
     }
 
     #[test]

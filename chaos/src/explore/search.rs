@@ -141,7 +141,10 @@ fn settle(plan: &Plan, world: &mut World) -> Result<u8, String> {
         }
         world.fair_round(&fair).map_err(|violation| violation.to_string())?;
     }
-    Err(format!("stuck: not everyone is current after {ROUNDS} rounds without faults: {}", world.describe(plan)))
+    Err(format!(
+        "stuck: not everyone is current after {ROUNDS} rounds without faults: {}",
+        world.describe(plan)
+    ))
 }
 
 fn violation(plan: &Plan, start: &World, schedule: &[Action]) -> Option<(Violation, usize)> {

@@ -72,7 +72,9 @@ pub struct Spent {
 /// What must never happen, and did.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Violation {
-    #[error("step back: client {client} held the table of read {held} and gets that of read {given} from replica {replica}")]
+    #[error(
+        "step back: client {client} held the table of read {held} and gets that of read {given} from replica {replica}"
+    )]
     StepBack { client: usize, held: u8, given: u64, replica: usize },
     #[error("fork: two terms publish under epoch {0}")]
     Fork(u64),

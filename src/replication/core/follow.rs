@@ -84,6 +84,11 @@ impl Replica {
         self.touch = Some(Touch { until, leader_current });
     }
 
+    /// Whether there is a leader to take tables from: this replica, or one that it is in touch with.
+    pub fn is_led(&self, now: Moment) -> bool {
+        self.leading.is_some() || self.touch.is_some_and(|touch| touch.until > now)
+    }
+
     /// A table that a peer has activated, taken over while nobody leads: the one that was read later wins (design
     /// D9). It keeps the version that it was published under; it moves nobody, for without a leader nobody is current.
     ///
@@ -91,8 +96,7 @@ impl Replica {
     ///
     /// Where this replica leads or is in touch with who does, or has activated a table that was read as late.
     pub fn converge(&mut self, snapshot: Snapshot, now: Moment) -> Result<Arc<Snapshot>, Refusal> {
-        let led = self.leading.is_some() || self.touch.is_some_and(|touch| touch.until > now);
-        if led {
+        if self.is_led(now) {
             return Err(Refusal::Led);
         }
         if let Some(active) = self.active.as_ref().filter(|active| active.origin >= snapshot.origin) {

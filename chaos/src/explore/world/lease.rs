@@ -35,8 +35,7 @@ impl World {
     pub(super) fn is_free(&self, at: usize) -> bool {
         let node = &self.nodes[at];
         // The same pod with another process: the one before is dead for certain.
-        let restarted =
-            self.lease.holder.is_some_and(|(holder, of)| holder == at && of != node.incarnation);
+        let restarted = self.lease.holder.is_some_and(|(holder, of)| holder == at && of != node.incarnation);
         node.term.is_none() && (self.has_expired() || restarted || self.lease.released)
     }
 

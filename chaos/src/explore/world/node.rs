@@ -54,13 +54,7 @@ impl Clone for Node {
     fn clone(&self) -> Self {
         let (replica, leading) = self.replica.fork_for_tests();
         let term = leading.or_else(|| self.term.as_ref().map(Term::fork_for_tests));
-        Self {
-            replica,
-            term,
-            disk: self.disk.clone(),
-            asked: self.asked.clone(),
-            ..*self
-        }
+        Self { replica, term, disk: self.disk.clone(), asked: self.asked.clone(), ..*self }
     }
 }
 
@@ -90,12 +84,8 @@ impl Node {
         }
         let disk = self.disk.take();
         let replica = Replica::new(disk.as_deref().cloned());
-        *self = Self {
-            seen: replica.fence().0,
-            incarnation: self.incarnation + 1,
-            disk,
-            ..Self::new(replica)
-        };
+        *self =
+            Self { seen: replica.fence().0, incarnation: self.incarnation + 1, disk, ..Self::new(replica) };
     }
 
     /// Whether it may move clients; with a rule broken, whether it would take itself for it.
@@ -137,14 +127,16 @@ impl Node {
     pub fn describe(&self, plan: &Plan, now: Moment) -> String {
         let letter = |it: &Arc<Snapshot>| char::from(b'A' + plan.content_of(it));
         let active = self.replica.active();
-        let active =
-            active.map(|it| format!("{}={} read as {}", it.version, letter(it), it.origin)).unwrap_or_default();
+        let active = active
+            .map(|it| format!("{}={} read as {}", it.version, letter(it), it.origin))
+            .unwrap_or_default();
         let current = if self.is_current(plan, now) { " current" } else { "" };
         let leads = self.replica.leads().map(|(epoch, _)| format!(" LEADS {epoch}")).unwrap_or_default();
         let known = self.replica.known();
         let fence = self.replica.fence();
         let believes = self.term.as_ref().map(|term| format!(" holds {}", term.epoch())).unwrap_or_default();
-        let to = self.stream.map(|it| format!(" to {}/{}#{}", it.leader, it.epoch, it.id.0)).unwrap_or_default();
+        let to =
+            self.stream.map(|it| format!(" to {}/{}#{}", it.leader, it.epoch, it.id.0)).unwrap_or_default();
         format!("{active}, knows {known} fence {fence}{leads}{believes}{to}{current}")
     }
 }

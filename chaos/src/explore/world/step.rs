@@ -212,7 +212,8 @@ impl World {
         let announced_at = self.now - STAGE_WAIT;
         let node = self.node(at);
         let Some(asked) = node.asked.take() else { return Ok(()) };
-        let everyone = (0..plan.replicas).filter(|other| *other != at).all(|other| asked.by >> other & 1 == 1);
+        let everyone =
+            (0..plan.replicas).filter(|other| *other != at).all(|other| asked.by >> other & 1 == 1);
         let (before, version) = (node.read(), node.replica.known());
         let _ = node.replica.caught_up(asked.best.as_deref().cloned(), everyone, announced_at);
         match node.replica.active().cloned().filter(|active| active.version > version) {
@@ -313,4 +314,3 @@ impl World {
         Ok(())
     }
 }
-

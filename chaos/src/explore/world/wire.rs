@@ -158,7 +158,9 @@ impl World {
     pub(super) fn delivers(&self, from: usize, to: usize) -> bool {
         let live = |id| self.stream(to, from).is_some_and(|stream| stream.id == id);
         match self.lines[from][to].part {
-            Some((id, Part::Announce(_) | Part::Stage(_))) => !live(id) || self.lines[to][from].part.is_none(),
+            Some((id, Part::Announce(_) | Part::Stage(_))) => {
+                !live(id) || self.lines[to][from].part.is_none()
+            }
             Some(_) => true,
             None => false,
         }
