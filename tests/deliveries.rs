@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::election::{Leader, Role, Term};
+use bellwether::phase::Phase;
 use bellwether::replication::core::{Draft, Replica};
 use bellwether::replication::hub::Hub;
 use bellwether::replication::peer::Security;
@@ -72,7 +73,8 @@ impl Node {
         };
         let (hub, security) = (node.hub.clone(), Security::default());
         tokio::spawn(async move {
-            service::listen(hub, replication, &Security::default(), CancellationToken::new()).await
+            let phase = watch::channel(Phase::Serving).1;
+            service::listen(hub, replication, &Security::default(), phase, CancellationToken::new()).await
         });
         tokio::spawn(follower::follow(node.hub.clone(), roles, security, Default::default()));
         tokio::spawn(node.hub.clone().activate());

@@ -42,12 +42,8 @@ impl Node {
         let (role, roles) = watch::channel(Role::Follower(None));
         let stop = CancellationToken::new();
         let (served, stopped, secured) = (hub.clone(), stop.clone(), security.clone());
-        let (phase, phases) = watch::channel(Phase::Serving);
-        tokio::spawn(async move {
-            let served = service::listen(served, listener, &secured, phases, stopped).await;
-            drop(phase);
-            served
-        });
+        let phase = watch::channel(Phase::Serving).1;
+        tokio::spawn(async move { service::listen(served, listener, &secured, phase, stopped).await });
         tokio::spawn(follower::follow(hub.clone(), roles, security, Default::default()));
         tokio::spawn(hub.clone().activate());
         Self { hub, cell, address, role, stop }
