@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::compiler::Ours;
 use crate::generate::Cluster;
 
-/// Fields that the peer reads and makes nothing of, so that we do not read them: of slices, of the ports of Endpoints, and
-/// among the conditions of a slice's endpoints.
-const READ_IN_VAIN: [&str; 3] = ["addressType", "protocol", "serving"];
+/// Fields that the peer reads and makes nothing of, so that we do not read them: of slices, of Services, of the ports of
+/// Endpoints, and among the conditions of a slice's endpoints.
+const READ_IN_VAIN: [&str; 4] = ["addressType", "clusterIP", "protocol", "serving"];
 
 /// Without what ends the peer: an object that we complain of, what is behind a null in a list, and parts that say nothing.
 pub(super) fn without_what_ends_it(ours: &Ours, cluster: &Cluster) -> Vec<Cluster> {
