@@ -1,17 +1,20 @@
 //! One request on one new connection, as a Skipper that polls or a kubelet that probes makes it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+
+use crate::address::{self, ANYBODY};
 
 /// A request that never changes: where it goes and how long it may take, body included.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
+    /// From which address of loopback.
+    pub from: IpAddr,
     /// Where to connect.
     pub to: SocketAddr,
     /// The `Host` header.
@@ -47,7 +50,7 @@ pub struct Failure {
 impl<'a> Call<'a> {
     /// A plain `GET path` to `to`, within two seconds.
     pub fn get(to: SocketAddr, path: &'a str) -> Self {
-        Self { to, host: "localhost", path, headers: &[], deadline: Duration::from_secs(2) }
+        Self { from: ANYBODY, to, host: "localhost", path, headers: &[], deadline: Duration::from_secs(2) }
     }
 
     /// Sends it. The first value is the client's own address, by which a proxy on the way can be asked where the
@@ -69,7 +72,7 @@ impl<'a> Call<'a> {
         &self,
         from: &mut Option<SocketAddr>,
     ) -> Result<(SocketAddr, Reply), Box<dyn std::error::Error + Send + Sync>> {
-        let stream = TcpStream::connect(self.to).await?;
+        let stream = address::connect(self.from, self.to).await?;
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
         *from = Some(local);

@@ -10,6 +10,7 @@
 //! Everything runs on loopback, as plain processes that end with the harness. What is observed goes into an
 //! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
 
+pub mod address;
 pub mod check;
 pub mod differential;
 pub mod explore;

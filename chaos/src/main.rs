@@ -6,6 +6,7 @@ use chaos::differential::DifferentialArgs;
 use chaos::explore::ExploreArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
+use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
 use chaos::upstream::FaultyUpstreamArgs;
 use clap::{Parser, Subcommand};
@@ -26,6 +27,9 @@ enum Command {
     E2e(E2eArgs),
     /// Explore the states of the replication cores, and show that breaking any rule is noticed. Needs nothing but Rust.
     Explore(ExploreArgs),
+    /// Cut a download in the middle, before Bellwether and before routesrv, and see which Skipper gets over it. Needs both
+    /// (see peers).
+    Cut(CutArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
@@ -59,6 +63,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
         Command::Explore(args) => args.run().await,
+        Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,

@@ -5,6 +5,7 @@ pub mod backend;
 pub mod cluster;
 pub mod etcd;
 pub mod fleet;
+pub mod line;
 pub mod manifests;
 pub mod pki;
 pub mod program;

@@ -2,7 +2,7 @@
 //! connection.
 
 use std::io::Read;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use flate2::read::GzDecoder;
 use http::{StatusCode, header};
@@ -17,6 +17,8 @@ use crate::stage::vip::Ledger;
 pub struct Poller {
     /// Its name in the history.
     pub name: String,
+    /// Its own address on loopback.
+    pub from: Ipv4Addr,
     /// The VIP.
     pub to: SocketAddr,
     /// Whether it asks for gzip, as Go's client does unless told otherwise.
@@ -44,7 +46,8 @@ impl Poller {
             headers.push((header::ACCEPT_ENCODING, "gzip"));
         }
         let at = history.now();
-        let sent = Call { headers: &headers, ..Call::get(self.to, "/routes") }.send().await;
+        let sent =
+            Call { from: self.from.into(), headers: &headers, ..Call::get(self.to, "/routes") }.send().await;
         let (from, answer) = match sent {
             Ok((from, reply)) => {
                 let answer = read(&reply);

@@ -2,7 +2,7 @@
 //!
 //! It stands for kubelet, EndpointSlice and kube-proxy: each replica's readiness is probed every period, and a change
 //! of it takes effect after a lag. A connection that a replica does not take goes to the next one; once it is taken,
-//! nothing is tried again.
+//! nothing is tried again. The client's address stays, as with kube-proxy.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::address;
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
 use crate::stage::until;
@@ -182,8 +183,8 @@ async fn carry(shared: Arc<Shared>, mut client: TcpStream, from: SocketAddr) {
     let count = shared.members.len();
     let members = (0..count).map(|step| &shared.members[(turn + step) % count]);
     for member in members.filter(|member| member.rotating.load(Ordering::SeqCst)) {
-        let connected =
-            tokio::time::timeout(Duration::from_secs(1), TcpStream::connect(member.target.serve)).await;
+        let connecting = address::connect(from.ip(), member.target.serve);
+        let connected = tokio::time::timeout(Duration::from_secs(1), connecting).await;
         let Ok(Ok(mut server)) = connected else { continue };
         shared.took(from, &member.target.name);
         let _ = client.set_nodelay(true);

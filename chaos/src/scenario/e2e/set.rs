@@ -1,5 +1,6 @@
 //! The set: what stands on the stage before the first act.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -156,8 +157,9 @@ fn observers(skipper: &Skipper, vip: &Vip, history: &History) -> Observers {
     let hosts = ["marker.test", "ingress.test", "group-0.test", "group-9.test"].map(str::to_owned).to_vec();
     let traffic = Traffic { name: "traffic".to_owned(), to: skipper.address(), hosts };
     observers.add(Duration::from_millis(5), |pace| traffic.run(history.clone(), pace));
-    for (name, gzip) in [("poller", false), ("poller-gzip", true)] {
-        let poller = Poller { name: name.to_owned(), to: vip.address(), gzip, ledger: vip.ledger() };
+    for (own, name, gzip) in [(2, "poller", false), (3, "poller-gzip", true)] {
+        let (from, to) = (Ipv4Addr::new(127, 0, 0, own), vip.address());
+        let poller = Poller { name: name.to_owned(), from, to, gzip, ledger: vip.ledger() };
         observers.add(Duration::from_millis(20), |pace| poller.run(history.clone(), pace));
     }
     observers

@@ -1,0 +1,145 @@
+//! One client's line to the Service: a proxy over all replicas, in turn, from an address that is the client's own. It can
+//! break in the middle of a table.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::address;
+
+/// A line that is to break does so after so many bytes of one connection: more than any 304 has, and less than a table.
+const WHOLE: usize = 1000;
+
+/// A running line; ends when it is dropped.
+pub struct Line {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    _task: JoinSet<()>,
+}
+
+struct Shared {
+    client: Ipv4Addr,
+    replicas: Vec<SocketAddr>,
+    turn: AtomicUsize,
+    breaking: AtomicBool,
+    broken: AtomicUsize,
+}
+
+impl Line {
+    /// Starts it for the client that replicas see as `client`, an address of loopback.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot listen.
+    pub async fn start(client: Ipv4Addr, replicas: Vec<SocketAddr>) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as a line")?;
+        let address = listener.local_addr()?;
+        let (turn, breaking, broken) = Default::default();
+        let shared = Arc::new(Shared { client, replicas, turn, breaking, broken });
+        let mut task = JoinSet::new();
+        task.spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self { address, shared, _task: task })
+    }
+
+    /// Where the client connects.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The next table that goes over it is cut.
+    pub fn break_next(&self) {
+        self.shared.breaking.store(true, Ordering::SeqCst);
+    }
+
+    /// How many tables were cut so far.
+    pub fn broken(&self) -> usize {
+        self.shared.broken.load(Ordering::SeqCst)
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((client, _)) = listener.accept() => {
+                let shared = Arc::clone(&shared);
+                // An error is one side's reset: closing both passes it on.
+                connections.spawn(async move { drop(shared.carry(client).await) });
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+impl Shared {
+    async fn carry(&self, mut client: TcpStream) -> io::Result<()> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let replica = self.replicas[turn % self.replicas.len()];
+        let mut server = address::connect(self.client.into(), replica).await?;
+        let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+            (client.split(), server.split());
+        let up = async {
+            tokio::io::copy(&mut from_client, &mut to_server).await?;
+            to_server.shutdown().await?;
+            std::future::pending::<io::Result<bool>>().await
+        };
+        let down = async {
+            let (mut piece, mut passed) = ([0; 512], 0);
+            loop {
+                let read = from_server.read(&mut piece).await?;
+                if read == 0 {
+                    return io::Result::Ok(false);
+                }
+                passed += read;
+                to_client.write_all(&piece[..read]).await?;
+                if passed > WHOLE && self.breaking.swap(false, Ordering::SeqCst) {
+                    return Ok(true);
+                }
+            }
+        };
+        let broken = tokio::select! { end = up => end?, end = down => end? };
+        if broken {
+            server.set_zero_linger()?;
+            self.broken.fetch_add(1, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+
+    const LENGTH: usize = 1 << 20;
+
+    #[tokio::test]
+    async fn line_passes_everything_on_until_it_is_to_break_and_shows_the_clients_address() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = Ipv4Addr::new(127, 0, 0, 7);
+        let line = Line::start(address, vec![listener.local_addr().unwrap()]).await.unwrap();
+        let server = tokio::spawn(async move {
+            for _ in 0..3 {
+                let (mut stream, from) = listener.accept().await.unwrap();
+                assert_eq!(from.ip(), IpAddr::V4(address));
+                let _ = stream.write_all(&vec![b'x'; LENGTH]).await;
+            }
+        });
+        let read = async || {
+            let mut stream = TcpStream::connect(line.address()).await.unwrap();
+            stream.read_to_end(&mut Vec::new()).await.unwrap_or_default()
+        };
+        assert_eq!(read().await, LENGTH);
+        line.break_next();
+        assert!(read().await < LENGTH);
+        assert_eq!((read().await, line.broken()), (LENGTH, 1));
+        server.await.unwrap();
+    }
+}
