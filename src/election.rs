@@ -10,6 +10,7 @@ mod identity;
 mod lease;
 mod metrics;
 mod record;
+mod sightings;
 pub mod store;
 mod timing;
 

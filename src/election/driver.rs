@@ -26,7 +26,8 @@ use super::core::{Command, Core, Input, Purpose, Reply, Report, Request, Setting
 use super::identity::Identity;
 use super::metrics::Metrics;
 use super::record::{Record, Stored};
-use super::store::{LeaseStore, StoreError};
+use super::sightings::Sightings;
+use super::store::{Change, LeaseStore, StoreError};
 use super::timing::Timing;
 use super::{Freshness, Role};
 use crate::time::{Clock, Moment};
@@ -113,6 +114,7 @@ struct Driver<S> {
     /// When the term that our writes carry was acquired, for people.
     acquired_micros: i64,
     flight: Option<(Moment, Request, Answer)>,
+    sightings: Sightings,
     lease_uid: String,
     happenings: mpsc::Sender<Happening>,
 }
@@ -141,6 +143,7 @@ impl<S: LeaseStore> Driver<S> {
             done: Wishes::default(),
             acquired_micros: 0,
             flight: None,
+            sightings: Sightings::default(),
             lease_uid: String::new(),
             happenings,
         };
@@ -187,6 +190,12 @@ impl<S: LeaseStore> Driver<S> {
 
     fn handle(&mut self, input: Input) {
         let now = self.clock.now();
+        if let Input::Answered(Ok(Reply::Read { stored, .. })) = &input {
+            self.sightings.saw(stored, now);
+        }
+        if let Input::Told(Change::Written(stored)) = &input {
+            self.sightings.saw(stored, now);
+        }
         for command in self.core.handle(now, input) {
             match command {
                 Command::Send { request, timeout } => self.send(now, request, timeout),
@@ -235,6 +244,13 @@ impl<S: LeaseStore> Driver<S> {
         }
         if wishes.saw > done.saw {
             self.handle(Input::Saw(wishes.saw));
+        }
+        if wishes.announced > done.announced
+            && let (epoch, at) = wishes.announced
+            && let Some(length) = self.sightings.announced(epoch, at)
+            && !matches!(*self.role.borrow(), Role::Leader(_))
+        {
+            self.metrics.failed_over(length);
         }
         if wishes.refused != done.refused {
             self.handle(Input::Raise(wishes.refused));

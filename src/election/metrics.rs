@@ -25,6 +25,7 @@ pub struct Metrics {
     renewals: Histogram,
     failures: Family<FailureLabel, Counter>,
     validity: Gauge<f64, AtomicU64>,
+    failover: Histogram,
     master: Gauge,
 }
 
@@ -62,6 +63,7 @@ impl Metrics {
             renewals: Histogram::new(bounds),
             failures: Family::default(),
             validity: Gauge::default(),
+            failover: Histogram::new([0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 5.0, 10.0, 30.0]),
             master: Gauge::default(),
         };
         let ours = registry.sub_registry_with_prefix("bellwether_election");
@@ -75,6 +77,8 @@ impl Metrics {
         ours.register("request_failures", help, metrics.failures.clone());
         let help = "For how long this leader still trusts its Lease, 0 on followers";
         ours.register("validity_seconds", help, metrics.validity.clone());
+        let help = "From the last that was heard of a leader to the first announcement of the next, as followed here";
+        ours.register("failover_seconds", help, metrics.failover.clone());
         let help = "1 where this replica leads";
         registry.register("leader_election_master_status", help, metrics.master.clone());
         metrics
@@ -100,6 +104,11 @@ impl Metrics {
         } else if request == "renew" {
             self.renewals.observe(took.as_secs_f64());
         }
+    }
+
+    /// Another replica's term has followed on another's within this time.
+    pub(in crate::election) fn failed_over(&self, within: Duration) {
+        self.failover.observe(within.as_secs_f64());
     }
 
     pub(in crate::election) fn reported(&self, report: &Report) {

@@ -53,6 +53,7 @@ fn tell(hub: &Hub, election: &Handle, phase: &watch::Sender<Phase>, gauges: &Gau
     let (fence, active, known) =
         hub.read(|core| (core.fence(), core.active().map(|it| it.version), core.known()));
     election.saw(fence);
+    election.announced(known.epoch);
     election.freshness(match active {
         None => Freshness::Empty,
         Some(version) if version < known => Freshness::Lagging,

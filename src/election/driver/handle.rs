@@ -27,6 +27,7 @@ pub(super) struct Wishes {
     pub(super) alive: Moment,
     pub(super) saw: Epoch,
     pub(super) refused: Epoch,
+    pub(super) announced: (Epoch, Moment),
     pub(super) freshness: Freshness,
     pub(super) step_down: Option<(u64, Loss)>,
     pub(super) release: Option<Option<String>>,
@@ -58,6 +59,18 @@ impl Handle {
         self.wiring.wishes.send_if_modified(|wishes| {
             let news = epoch > wishes.saw;
             wishes.saw = wishes.saw.max(epoch);
+            news
+        });
+    }
+
+    /// Something is announced under `epoch` now: where another replica leads it, its failover is complete.
+    pub fn announced(&self, epoch: Epoch) {
+        let now = self.clock.now();
+        self.wiring.wishes.send_if_modified(|wishes| {
+            let news = epoch > wishes.announced.0;
+            if news {
+                wishes.announced = (epoch, now);
+            }
             news
         });
     }

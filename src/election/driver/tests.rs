@@ -215,6 +215,55 @@ async fn metrics_tell_who_leads() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_follower_knows_how_long_the_failover_took() {
+    let (store, clock) = (MemoryLease::default(), clock());
+    let wire = store.other_wire();
+    let first = spawn(&wire, "r0", &clock);
+    let term = leads(&first).await;
+    let mut registry = Registry::default();
+    let metrics = Arc::new(Metrics::register(&mut registry));
+    let (driver, wiring) = Driver::new(store.clone(), config("r2"), Arc::clone(&clock), metrics);
+    tokio::spawn(driver.run());
+    let follower = Handle::new(wiring, Arc::clone(&clock), None);
+    follows_leader(&follower, "r0").await;
+    follower.announced(term.epoch());
+    let second = spawn(&store, "r1", &clock);
+    follows_leader(&second, "r0").await;
+    wire.unplug(true);
+    let next = leads(&second).await;
+    follows_leader(&follower, "r1").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    follower.announced(next.epoch());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let value = |name: &str| {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("bellwether_election_failover_seconds_{name} ")));
+        line.and_then(|value| value.parse::<f64>().ok()).unwrap()
+    };
+    assert!((value("count") - 1.0).abs() < f64::EPSILON, "{text}");
+    let expected = Timing::DEFAULT.lease().as_secs_f64() + 1.0;
+    assert!((expected - 0.1..expected + 0.2).contains(&value("sum")), "{}", value("sum"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_is_passed_on_with_the_lease_that_it_happened_to() {
+    let (store, clock) = (MemoryLease::default(), clock());
+    let first = spawn(&store, "r0", &clock);
+    let mut happenings = first.happenings().unwrap();
+    assert!(first.happenings().is_none(), "one passes them on");
+    let epoch = leads(&first).await.epoch();
+    let uid = store.with(|lease| lease.get()).unwrap().key.uid;
+    let Happening { report, lease_uid } = happenings.recv().await.unwrap();
+    assert!(matches!(report, Report::Elected { epoch: of, .. } if of == epoch) && lease_uid == uid);
+    first.release(None).await;
+    assert!(matches!(happenings.recv().await.unwrap().report, Report::Lost { .. }));
+    assert!(matches!(happenings.recv().await.unwrap().report, Report::GaveUp { free: true, .. }));
+}
+
 #[test]
 fn runs_on_its_own_thread_and_ends_with_its_handle() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

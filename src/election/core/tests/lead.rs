@@ -61,6 +61,7 @@ fn change_by_somebody_else_keeps_the_term_and_extends_nothing() {
     bench.answer();
     let mended = bench.lease.get().unwrap().record;
     assert_eq!(mended.epoch, bench.term().unwrap().epoch(), "the renewal mends it");
+    assert_eq!(bench.reports.last(), Some(&Report::Repaired { epoch: mended.epoch }));
     assert!(bench.now + bench.term().unwrap().left(bench.now) > until);
 }
 
