@@ -187,17 +187,18 @@ mod tests {
     #[test]
     fn random_schedules_end_well() {
         let plan = wild();
-        assert!(tell(&plan, &search::wander(&plan, 300, 300, 1, true)));
+        assert!(tell(&plan, &search::wander(&plan, 100, 300, 1, true)));
     }
 
     #[test]
     fn broken_rules_are_noticed() {
-        // The others take too many schedules for a build without optimisation: `chaos explore --teeth` has them all.
-        let rare = [Rule::NewerEpoch, Rule::Inherited, Rule::Disk];
+        // Those that dice find soon, in a build without optimisation; `chaos explore --teeth` has them all.
+        let soon =
+            [Rule::GrantKnows, Rule::FreshRead, Rule::Origin, Rule::KnowsNewer, Rule::Answer, Rule::Epoch];
         let args = ExploreArgs { seed: 1, ..ExploreArgs::default() };
-        for rule in Rule::value_variants().iter().filter(|rule| !rare.contains(rule)) {
+        for rule in soon {
             assert!(
-                args.break_rule(*rule, 10).counterexample.is_some(),
+                args.break_rule(rule, 10).counterexample.is_some(),
                 "nobody notices that {rule:?} is broken"
             );
         }
