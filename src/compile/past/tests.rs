@@ -138,3 +138,18 @@ fn definitions_are_found_by_their_ids_also_over_line_breaks() {
 }
 
 mod shapes;
+
+#[test]
+fn well_is_what_is_there_under_its_uid_and_has_nothing_left_out() {
+    let object = |name: &str| ObjectRef {
+        kind: "RouteGroup".to_owned(),
+        namespace: "n".to_owned(),
+        name: name.to_owned(),
+    };
+    let objects = [group("a", "1", &["/"], GOOD), poison("b", "2", &["/"])];
+    let past = left(&run(&objects, &Past::default()));
+    assert!(past.is_well(&object("a"), "1"));
+    assert!(!past.is_well(&object("a"), "0"), "another one of its name");
+    assert!(!past.is_well(&object("b"), "2"), "quarantined");
+    assert!(!past.is_well(&object("c"), "3"), "deleted");
+}
