@@ -4,7 +4,7 @@
 //! which we leave out too, as `docs/compatibility.md` says.
 
 use bellwether::compile::ObjectRef;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::compiler::Ours;
 use crate::generate::Cluster;
@@ -17,7 +17,7 @@ const READ_IN_VAIN: [&str; 4] = ["addressType", "clusterIP", "protocol", "servin
 pub(super) fn without_what_ends_it(ours: &Ours, cluster: &Cluster) -> Vec<Cluster> {
     let complaints = ours.complaints();
     let objects = complaints.iter().map(|object| without(cluster, &[object]));
-    let parts = [without_empty_parts, without_ports_that_lead_nowhere, up_to_nulls];
+    let parts = [without_empty_parts, with_paths_to_nowhere, without_ports_that_lead_nowhere, up_to_nulls];
     parts.iter().map(|part| part(cluster)).chain(objects).collect()
 }
 
@@ -84,6 +84,21 @@ fn without_empty_parts(cluster: &Cluster) -> Cluster {
     rest
 }
 
+/// With a backend that is not there for the paths of Ingresses that have none: their custom routes stay.
+fn with_paths_to_nowhere(cluster: &Cluster) -> Cluster {
+    let mut rest = cluster.clone();
+    for manifest in &mut rest.objects {
+        let rules = manifest.pointer_mut("/spec/rules").and_then(Value::as_array_mut);
+        for rule in rules.into_iter().flatten() {
+            let paths = rule.pointer_mut("/http/paths").and_then(Value::as_array_mut).into_iter().flatten();
+            for path in paths.filter(|path| path.is_object() && path["backend"].is_null()) {
+                path["backend"] = json!({"service": {"name": "not-there", "port": {"number": 1}}});
+            }
+        }
+    }
+    rest
+}
+
 /// Without the ports of Services that have no target, and those behind them with the same number.
 fn without_ports_that_lead_nowhere(cluster: &Cluster) -> Cluster {
     let mut rest = cluster.clone();
@@ -125,8 +140,6 @@ fn is(object: &ObjectRef, manifest: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn cluster(object: Value) -> Cluster {
@@ -167,6 +180,13 @@ mod tests {
         let mut value = json!({"a": [{"x": 1, "b": {"x": {}}}], "x": [], "c": "x"});
         remove("x", &mut value);
         assert_eq!(value, json!({"a": [{"b": {}}], "c": "x"}));
+    }
+
+    #[test]
+    fn paths_without_a_backend_lead_to_one_that_is_not_there() {
+        let paths = |first: Value| cluster(json!({"spec": {"rules": [{"http": {"paths": [first, null]}}]}}));
+        let named = json!({"backend": {"service": {"name": "not-there", "port": {"number": 1}}}});
+        assert_eq!(with_paths_to_nowhere(&paths(json!({}))), paths(named));
     }
 
     #[test]
