@@ -22,7 +22,7 @@ pub use metrics::Metrics;
 use crate::compile::{Past, ServiceName, Settings};
 use crate::election::{Handle, Role, Term};
 use crate::replication::catch_up;
-use crate::replication::core::{Published, Refusal, Replica};
+use crate::replication::core::{Published, Refusal};
 use crate::replication::hub::Hub;
 use crate::replication::peer::Security;
 use crate::source::versions::RESTORED_AFTER;
@@ -231,12 +231,11 @@ impl<S: ObjectSource> Publisher<S> {
         }
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (settings, services, past) = (self.settings.clone(), self.services.clone(), self.past.clone());
-        let newest = |core: &Replica| core.newest().map(|it| it.contents.addresses.clone());
-        let known = self.hub.read(newest).unwrap_or_default();
+        let before = self.hub.read(|core| core.newest().map(|newest| newest.contents.clone()));
         let status = self.status.clone();
         let drafting = move || {
             let planned = status.plan(&reading.objects, &settings);
-            let draft = draft::draft(reading, &settings, &services, &past, &known, read_at);
+            let draft = draft::draft(reading, &settings, &services, &past, before.as_deref(), read_at);
             draft.map(|draft| (draft, planned))
         };
         let drafted = tokio::task::spawn_blocking(drafting).await;

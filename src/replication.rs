@@ -3,12 +3,14 @@
 //! [`core`] decides, without I/O and without a clock of its own; [`hub`] holds it for the process and keeps the
 //! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
 //! before a new term's first announcement, [`converge`] without a leader, and [`scrub`] looks after what memory holds.
-//! Beside the tables, [`ledger`] knows who has them; [`deliveries`] shares it.
+//! What travels is cut by [`transfer`] and made small by [`deltas`]. Beside the tables, [`ledger`] knows who has them;
+//! [`deliveries`] shares it.
 
 pub mod catch_up;
 pub mod converge;
 pub mod core;
 pub mod deliveries;
+pub mod deltas;
 pub mod follower;
 pub mod hub;
 mod journal;

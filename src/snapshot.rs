@@ -6,8 +6,10 @@
 
 mod announcement;
 mod cell;
+mod delta;
 mod digest;
 pub mod disk;
+mod gzip;
 mod table;
 mod version;
 
@@ -16,8 +18,9 @@ use std::sync::Arc;
 
 use crate::compile::{Counts, Diagnostic, Measure, Quarantined};
 
-pub use announcement::{Announcement, HeaderError, TableInfo};
+pub use announcement::{Announcement, HeaderError, Received, TableInfo};
 pub use cell::{Cell, Standing, View};
+pub use delta::Delta;
 pub use digest::Digest;
 pub use table::{Condition, Table, TableError};
 pub use version::{Epoch, Sequence, TermId, Version, VersionError};

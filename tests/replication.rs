@@ -1,6 +1,8 @@
 //! Replicas in one process, over real connections on loopback: what a leader publishes, every follower serves.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +16,8 @@ use bellwether::replication::peer::{Security, TlsFiles};
 use bellwether::replication::{catch_up, converge, follower, scrub, service};
 use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
 use bellwether::time::{BootClock, Clock, Moment};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -139,6 +143,110 @@ async fn followers_serve_the_leaders_bytes_and_are_current() {
             assert_eq!(active.contents.zones["a"].plain(), format!("{text} // a").as_bytes());
         }
     }
+}
+
+/// The table of a large fleet: so many routes of about 500 bytes, each different, and one that says `word`.
+fn fleet(routes: usize, word: &str) -> String {
+    let mut text = String::new();
+    for n in 0..routes {
+        let hash = Digest::of(&n.to_le_bytes()).to_string();
+        let word = if n == routes / 2 { word } else { "same" };
+        let _ = writeln!(
+            text,
+            "kube_team__app_{n:05}__{}: Host(/^({}[.]example[.]org[.]?(:[0-9]+)?)$/) && PathSubtree(\"/{}\") \
+             && Traffic(0.5) -> ratelimit(20, \"1m\") -> setRequestHeader(\"X-App\", \"{word}\") \
+             -> setResponseHeader(\"Strict-Transport-Security\", \"max-age=31536000; includeSubDomains\") \
+             -> compress(\"text/html\", \"text/css\", \"text/plain\", \"application/json\") -> oauthTokeninfoAnyScope(\"uid\", \"{}\") \
+             -> <roundRobin, \"http://10.2.{}.{}:8080\", \"http://10.3.{}.{}:8080\", \"http://10.4.{}.{}:8080\">;",
+            &hash[..8],
+            &hash[8..20],
+            &hash[20..32],
+            &hash[32..48],
+            n % 251,
+            n % 239,
+            n % 233,
+            n % 229,
+            n % 227,
+            n % 223,
+        );
+    }
+    text
+}
+
+fn main_table(text: &str) -> Contents {
+    Contents::of(Arc::new(Table::new(text.to_owned(), text.lines().count() as u64, 7)))
+}
+
+/// With `--nocapture` it prints the number that docs/numbers.md has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_changed_route_in_twenty_thousand_is_four_kib_to_each_follower() {
+    let (a, b, c) =
+        (Node::start("a", None).await, Node::start("b", None).await, Node::start("c", None).await);
+    let term = a.lead(1, &[&b, &c]).await;
+    let (mut said, mut sent) = (0, 0);
+    for (sequence, word) in [(1, "one"), (2, "two"), (3, "three")] {
+        let draft = Draft { contents: main_table(&fleet(20_000, word)), read_at_millis: 1 };
+        let before = (a.hub.metrics().said_bytes(), a.hub.metrics().sent_bytes());
+        a.hub.update(|core, now| core.publish(&term, draft, now)).expect("the term is valid");
+        for node in [&b, &c] {
+            node.serves(Version::new(1, sequence), true).await;
+        }
+        said = (a.hub.metrics().said_bytes() - before.0) / 2;
+        sent = (a.hub.metrics().sent_bytes() - before.1) / 2;
+    }
+    let active = a.active().expect("active");
+    let table = &active.contents.table;
+    println!(
+        "one changed route in {}: {said} bytes to each follower, {sent} of them the delta; the table has {} bytes, {} compressed",
+        table.routes(),
+        table.plain().len(),
+        table.gzip().len(),
+    );
+    assert!(table.plain().len() > 10_000_000);
+    assert!(said <= 4096, "{said} bytes");
+    assert_eq!(a.hub.metrics().deltas(), 4, "the second and the third table, to each follower");
+    for node in [&b, &c] {
+        let theirs = node.active().expect("active").contents.table.clone();
+        assert_eq!((theirs.plain(), theirs.gzip()), (table.plain(), table.gzip()));
+        assert_eq!(node.hub.metrics().failed_deltas(), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn zone_tables_travel_as_deltas_too() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    for (sequence, word) in [(1, "one"), (2, "two")] {
+        a.publish(&term, &fleet(1_000, word));
+        b.serves(Version::new(1, sequence), true).await;
+    }
+    assert_eq!(a.hub.metrics().deltas(), 2);
+    let (ours, theirs) = (a.active().expect("active"), b.active().expect("active"));
+    assert_eq!(ours.contents.zones["a"].plain(), theirs.contents.zones["a"].plain());
+    assert_eq!(ours.contents.zones["a"].gzip(), theirs.contents.zones["a"].gzip());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follower_that_cannot_make_the_leaders_bytes_from_a_delta_asks_for_all_of_them() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    for (sequence, word) in [(1, "one"), (2, "two"), (3, "three")] {
+        // As another release may compress it.
+        let text = fleet(1_000, word);
+        let mut other = GzEncoder::new(Vec::new(), Compression::fast());
+        other.write_all(text.as_bytes()).expect("memory");
+        let gzip = other.finish().expect("memory").into();
+        let (length, digest) = (text.len() as u64, Digest::of(text.as_bytes()));
+        let table = Table::from_gzip(gzip, length, digest, 1_000, 7).expect("it is sound");
+        let draft = Draft { contents: Contents::of(Arc::new(table)), read_at_millis: 1 };
+        a.hub.update(|core, now| core.publish(&term, draft, now)).expect("the term is valid");
+        b.serves(Version::new(1, sequence), true).await;
+        let (ours, theirs) = (a.active().expect("active"), b.active().expect("active"));
+        assert_eq!(ours.contents.table.gzip(), theirs.contents.table.gzip());
+    }
+    assert_eq!(b.hub.metrics().failed_deltas(), 1, "it does not try again with this leader");
+    assert_eq!(a.hub.metrics().deltas(), 1);
+    assert_eq!(b.hub.metrics().sessions(), 1, "the stream goes on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

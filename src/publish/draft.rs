@@ -3,7 +3,7 @@
 //! In: a reading, the settings, the past. Out: a draft, and what the next compilation wants of this one. What can go
 //! wrong: a table without routes, or one that is too large.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ const MOST_DIAGNOSTICS: usize = 1_000;
 /// How much of an announcement the quarantine may be: a message has 4 MiB at most.
 const MOST_QUARANTINED_BYTES: usize = 1 << 20;
 
-/// Compiles, digests and compresses; with it, what the next compilation wants of this one. Addresses of Services that
-/// cannot be read are those that are `known`.
+/// Compiles, digests and compresses; with it, what the next compilation wants of this one. What was published `before`
+/// lends the addresses of Services that cannot be read, and what need not be compressed again.
 pub(super) fn draft(
     reading: Reading,
     settings: &Settings,
     services: &[ServiceName],
     past: &Past,
-    known: &BTreeMap<String, Vec<String>>,
+    before: Option<&Contents>,
     read_at: Duration,
 ) -> Result<(Draft, Past), PollError> {
     let Reading { objects, mut diagnostics, .. } = reading;
@@ -44,14 +44,24 @@ pub(super) fn draft(
     let addresses = |service: &ServiceName| {
         let name = service.to_string();
         let ready = service.ready_addresses(&objects, settings.endpoint_slices);
-        let ready = ready.or_else(|| known.get(&name).cloned())?;
+        let ready = ready.or_else(|| before?.addresses.get(&name).cloned())?;
         Some((name, ready))
     };
     let addresses = services.iter().filter_map(addresses).collect();
-    let encode = |text: Text| Arc::new(Table::new(text.eskip, text.count as u64, read_at.as_secs()));
+    let encode = |zone: &str, Text { eskip, count }: Text| {
+        let (count, at) = (count as u64, read_at.as_secs());
+        Arc::new(match before.map(|before| before.for_zone(zone)) {
+            Some(before) => Table::after(before, eskip, count, at),
+            None => Table::new(eskip, count, at),
+        })
+    };
+    let zones = compiled.zones.into_iter().map(|(zone, text)| {
+        let table = encode(&zone, text);
+        (zone, table)
+    });
     let contents = Contents {
-        table: encode(compiled.table),
-        zones: compiled.zones.into_iter().map(|(zone, text)| (zone, encode(text))).collect(),
+        zones: zones.collect(),
+        table: encode("", compiled.table),
         resource_versions: objects.resource_versions,
         quarantined,
         diagnostics,

@@ -8,6 +8,7 @@ use crate::election::store::memory::MemoryLease;
 use crate::election::{Config, Identity, Timing};
 use crate::guard::Thresholds;
 use crate::object::Objects;
+use crate::replication::core::Replica;
 use crate::snapshot::{Epoch, Snapshot};
 use crate::time::{BootClock, Clock, Moment};
 

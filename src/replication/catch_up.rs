@@ -127,7 +127,8 @@ async fn fetch(
 ) -> Result<Snapshot, String> {
     let held = hub.read(|core| core.held());
     let lacking = announcement.lacking(&held.iter().map(AsRef::as_ref).collect::<Vec<_>>());
-    let mut incoming = Incoming::new(announcement.clone(), &lacking).map_err(|error| error.to_string())?;
+    let mut incoming =
+        Incoming::new(announcement.clone(), &lacking, Vec::new()).map_err(|error| error.to_string())?;
     if !incoming.is_complete() {
         let mut peer = security.connect(address).await.map_err(|error| error.to_string())?;
         let request = wire::FetchRequest {
@@ -139,7 +140,7 @@ async fn fetch(
         let mut chunks = answer.map_err(|status| status.to_string())?.into_inner();
         while let Some(message) = chunks.message().await.map_err(|status| status.to_string())? {
             let chunk = message.chunk.unwrap_or_default();
-            incoming.take(chunk.table, &chunk.data).map_err(|error| error.to_string())?;
+            incoming.take(&chunk).map_err(|error| error.to_string())?;
         }
     }
     let assembled = tokio::task::spawn_blocking(move || incoming.assemble(&held)).await;

@@ -1,7 +1,7 @@
 //! The follower's end: finds the leader on the Lease, subscribes, pings, stages, activates on its word; reconnects
 //! with jitter for ever. Whatever happens here, requests are served from the cell.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,6 +142,7 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
             pings: Pings::default(),
             work: Work::Idle,
             deliveries: hub.deliveries().feed(Teller::Leader),
+            only_whole: false,
         };
         stream.send(follower_message::Message::Hello(hello)).await?;
         let opened = tokio::time::timeout(GREETING, client.follow(ReceiverStream::new(messages))).await;
@@ -183,7 +184,7 @@ struct Pings {
 enum Work {
     Idle,
     Receiving(Box<Incoming>),
-    Assembling(JoinHandle<Result<Snapshot, TableError>>),
+    Assembling { task: JoinHandle<Result<Snapshot, TableError>>, from_deltas: bool },
 }
 
 struct Stream {
@@ -193,6 +194,8 @@ struct Stream {
     pings: Pings,
     work: Work,
     deliveries: Feed,
+    /// Deltas of this leader did not lead to its tables.
+    only_whole: bool,
 }
 
 impl Stream {
@@ -213,7 +216,15 @@ impl Stream {
                     self.heard(message).await?;
                 }
                 () = tokio::time::sleep_until(deadline) => return Err(End::Silence),
-                snapshot = assembled(&mut self.work) => self.staged(snapshot?).await?,
+                snapshot = assembled(&mut self.work) => match snapshot? {
+                    Assembled::Snapshot(snapshot) => self.staged(*snapshot).await?,
+                    Assembled::NotFromDeltas(error) => {
+                        tracing::warn!(reason = %error, "deltas do not lead to the announced tables; asking for whole ones");
+                        self.hub.metrics().failed_delta();
+                        self.only_whole = true;
+                        self.pursue().await?;
+                    }
+                },
                 _ = ticks.tick() => self.ping().await?,
                 deliveries = self.deliveries.next() => {
                     self.send(follower_message::Message::Deliveries(deliveries)).await?;
@@ -232,8 +243,11 @@ impl Stream {
         match message {
             Some(Message::Announce(header)) => self.announced(Announcement::decode(header)?).await,
             Some(Message::Chunk(chunk)) => {
-                if let Work::Receiving(incoming) = &mut self.work {
-                    incoming.take(chunk.table, &chunk.data)?;
+                // Those of a version that is not wanted any more were on their way already.
+                if let Work::Receiving(incoming) = &mut self.work
+                    && chunk.version.map(Version::from) == Some(incoming.version())
+                {
+                    incoming.take(&chunk)?;
                 }
                 self.pursue().await
             }
@@ -275,6 +289,12 @@ impl Stream {
         if held.iter().any(|it| it.version == version) || active == Some(version) {
             return self.send(follower_message::Message::Staged(version.into())).await;
         }
+        // The leader may have announced this before it heard what is wanted of the one before, and then sends none of it.
+        if let Work::Receiving(incoming) = &self.work
+            && incoming.is_untouched()
+        {
+            self.work = Work::Idle;
+        }
         self.pursue().await
     }
 
@@ -287,17 +307,19 @@ impl Stream {
                 return Ok(());
             }
             let lacking = announcement.lacking(&held.iter().map(AsRef::as_ref).collect::<Vec<_>>());
-            let incoming = Incoming::new(announcement, &lacking)?;
+            let holds = if self.only_whole { Vec::new() } else { digests(&held) };
+            let incoming = Incoming::new(announcement, &lacking, holds)?;
             if !lacking.is_empty() {
-                let want = wire::Want { version: Some(incoming.version().into()), tables: incoming.wanted() };
-                self.send(follower_message::Message::Want(want)).await?;
+                self.send(follower_message::Message::Want(incoming.want())).await?;
             }
             self.work = Work::Receiving(Box::new(incoming));
         }
         self.work = match std::mem::replace(&mut self.work, Work::Idle) {
             Work::Receiving(incoming) if incoming.is_complete() => {
                 let held = self.hub.read(|core| core.held());
-                Work::Assembling(tokio::task::spawn_blocking(move || incoming.assemble(&held)))
+                let from_deltas = incoming.has_deltas();
+                let task = tokio::task::spawn_blocking(move || incoming.assemble(&held));
+                Work::Assembling { task, from_deltas }
             }
             other => other,
         };
@@ -369,10 +391,27 @@ impl Stream {
     }
 }
 
+/// The digests of all tables of `held`.
+fn digests(held: &[Arc<Snapshot>]) -> Vec<Digest> {
+    let tables =
+        held.iter().flat_map(|it| std::iter::once(&it.contents.table).chain(it.contents.zones.values()));
+    tables.map(|table| table.digest()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// What came of the assembling.
+enum Assembled {
+    Snapshot(Box<Snapshot>),
+    NotFromDeltas(TableError),
+}
+
 /// The snapshot that is being assembled, when it is done; never, where none is.
-async fn assembled(work: &mut Work) -> Result<Snapshot, End> {
-    let Work::Assembling(task) = work else { return std::future::pending().await };
-    let result = task.await;
+async fn assembled(work: &mut Work) -> Result<Assembled, End> {
+    let Work::Assembling { task, from_deltas } = work else { return std::future::pending().await };
+    let (result, from_deltas) = (task.await, *from_deltas);
     *work = Work::Idle;
-    Ok(result.map_err(|_| End::Closed)??)
+    match result.map_err(|_| End::Closed)? {
+        Ok(snapshot) => Ok(Assembled::Snapshot(Box::new(snapshot))),
+        Err(error) if from_deltas => Ok(Assembled::NotFromDeltas(error)),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::core::{Progress, Refusal, Replica};
 use super::deliveries::Deliveries;
+use super::deltas::Deltas;
 use super::metrics::Metrics;
 use crate::snapshot::{Cell, Epoch};
 use crate::time::{Clock, Moment};
@@ -21,6 +22,7 @@ pub struct Hub {
     outranked: watch::Sender<Epoch>,
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
+    deltas: Deltas,
 }
 
 impl Hub {
@@ -43,6 +45,7 @@ impl Hub {
             outranked: watch::Sender::default(),
             metrics,
             deliveries,
+            deltas: Deltas::default(),
         })
     }
 
@@ -64,6 +67,11 @@ impl Hub {
     /// Which client has which table whole.
     pub const fn deliveries(&self) -> &Arc<Deliveries> {
         &self.deliveries
+    }
+
+    /// The deltas that were made for followers.
+    pub const fn deltas(&self) -> &Deltas {
+        &self.deltas
     }
 
     /// Changes the state, and what requests see of it, in one step.

@@ -13,6 +13,9 @@ use super::core::Refusal;
 pub struct Metrics {
     refused: Family<Reason, Counter>,
     sent_bytes: Counter,
+    sent_message_bytes: Counter,
+    sent_deltas: Counter,
+    failed_deltas: Counter,
     sessions: Counter,
     disk_errors: Counter,
     deliveries: Gauge,
@@ -38,6 +41,21 @@ impl Metrics {
             "sent_bytes",
             "Bytes of tables sent to followers and peers",
             metrics.sent_bytes.clone(),
+        );
+        replication.register(
+            "sent_message_bytes",
+            "Bytes of all messages to followers, tables and the answers to pings too, before HTTP/2 and TLS",
+            metrics.sent_message_bytes.clone(),
+        );
+        replication.register(
+            "sent_deltas",
+            "Tables of which followers were sent only what differs from one that they hold",
+            metrics.sent_deltas.clone(),
+        );
+        replication.register(
+            "failed_deltas",
+            "Snapshots that could not be put together from deltas, and were asked for whole",
+            metrics.failed_deltas.clone(),
         );
         replication.register("sessions", "Streams opened to a leader", metrics.sessions.clone());
         registry.register(
@@ -76,6 +94,36 @@ impl Metrics {
     /// How many bytes of tables went out so far.
     pub fn sent_bytes(&self) -> u64 {
         self.sent_bytes.get()
+    }
+
+    /// A message of so many bytes went to a follower.
+    pub fn said(&self, bytes: usize) {
+        self.sent_message_bytes.inc_by(bytes as u64);
+    }
+
+    /// How many bytes all messages to followers had so far.
+    pub fn said_bytes(&self) -> u64 {
+        self.sent_message_bytes.get()
+    }
+
+    /// So many tables went out as deltas.
+    pub fn sent_deltas(&self, tables: usize) {
+        self.sent_deltas.inc_by(tables as u64);
+    }
+
+    /// How many tables went out as deltas so far.
+    pub fn deltas(&self) -> u64 {
+        self.sent_deltas.get()
+    }
+
+    /// Deltas did not make a snapshot.
+    pub fn failed_delta(&self) {
+        self.failed_deltas.inc();
+    }
+
+    /// How often deltas did not make a snapshot so far.
+    pub fn failed_deltas(&self) -> u64 {
+        self.failed_deltas.get()
     }
 
     /// How many streams to a leader were opened so far.

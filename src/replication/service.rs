@@ -159,7 +159,7 @@ impl Replication for Service {
         });
         let snapshot = same.ok_or_else(|| Status::not_found("that snapshot is not active here any more"))?;
         let metrics = self.hub.metrics().clone();
-        let chunks = chunks(&snapshot, &asked.tables).into_iter().map(move |chunk| {
+        let chunks = chunks(&snapshot, &asked.tables, |_, _| None).into_iter().map(move |chunk| {
             metrics.sent(chunk.data.len());
             Ok(wire::FetchResponse { chunk: Some(chunk) })
         });

@@ -1,11 +1,13 @@
 //! The leader's end of one follower's stream: answers pings, announces the newest, sends what is wanted, and gives
 //! the word to activate. It keeps no queue of versions: what a slow follower misses, it skips.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
@@ -14,8 +16,7 @@ use super::core::{Refusal, StreamId};
 use super::deliveries::Feed;
 use super::hub::Hub;
 use super::ledger::Teller;
-use super::transfer::chunks;
-use crate::snapshot::{Announcement, Epoch, Snapshot, TermId, Version};
+use crate::snapshot::{Announcement, Digest, Epoch, Snapshot, TermId, Version};
 use crate::wire::{self, follower_message, leader_message};
 
 /// A stream that says nothing for so long is dead: four pings are missing.
@@ -33,6 +34,8 @@ pub struct Session {
     outgoing: mpsc::Sender<Result<wire::LeaderMessage, Status>>,
     announced: Option<Arc<Snapshot>>,
     activated: Version,
+    /// Deltas take a while to make; pings are answered meanwhile.
+    preparing: Option<JoinHandle<VecDeque<wire::Chunk>>>,
     transfer: VecDeque<wire::Chunk>,
     hello: Option<wire::LeaderHello>,
     deliveries: Feed,
@@ -94,6 +97,7 @@ impl Session {
             outgoing,
             announced: None,
             activated: Version::default(),
+            preparing: None,
             transfer: VecDeque::new(),
             hello: Some(greeting),
         })
@@ -129,11 +133,12 @@ impl Session {
                 }
                 () = tokio::time::sleep_until(deadline) => return Err(End::Silence),
                 _ = changed.changed() => {}
+                chunks = prepared(&mut self.preparing) => self.transfer = chunks?,
                 permit = outgoing.reserve(), if !self.transfer.is_empty() => {
                     let permit = permit.map_err(|_| End::Closed)?;
                     if let Some(chunk) = self.transfer.pop_front() {
                         self.hub.metrics().sent(chunk.data.len());
-                        permit.send(Ok(message(leader_message::Message::Chunk(chunk))));
+                        permit.send(Ok(self.counted(leader_message::Message::Chunk(chunk))));
                     }
                 }
                 deliveries = self.deliveries.next() => {
@@ -169,9 +174,9 @@ impl Session {
             }
             Some(Message::Want(want)) => {
                 let version: Version = want.version.map(Into::into).unwrap_or_default();
-                // A transfer under way is finished; what was announced since is asked for again.
-                if let Some(snapshot) = self.announced.as_ref().filter(|it| it.version == version) {
-                    self.transfer.extend(chunks(snapshot, &want.tables));
+                // What was announced since is wanted instead.
+                if let Some(snapshot) = self.announced.clone().filter(|it| it.version == version) {
+                    self.prepare(snapshot, want);
                 }
                 Ok(())
             }
@@ -181,6 +186,22 @@ impl Session {
             }
             Some(Message::Activated(_) | Message::Hello(_)) | None => Ok(()),
         }
+    }
+
+    /// Makes the chunks of the wanted tables, on another thread. The follower wants one snapshot at a time: what it wanted
+    /// before, and has not got, it wants no more.
+    fn prepare(&mut self, snapshot: Arc<Snapshot>, want: wire::Want) {
+        self.transfer.clear();
+        let hub = self.hub.clone();
+        let bases: Vec<_> = hub.read(|core| core.held().into_iter().chain(core.newest().cloned()).collect());
+        let holds: Vec<_> = want.holds.iter().filter_map(|digest| Digest::from_wire(digest)).collect();
+        self.preparing = Some(tokio::task::spawn_blocking(move || {
+            let chunks = hub.deltas().chunks(&snapshot, &want.tables, &bases, &holds);
+            let deltas: BTreeSet<_> =
+                chunks.iter().filter(|it| it.delta.is_some()).map(|it| it.table).collect();
+            hub.metrics().sent_deltas(deltas.len());
+            chunks
+        }));
     }
 
     /// Sends what the follower should know by now.
@@ -213,11 +234,23 @@ impl Session {
     }
 
     async fn send(&self, content: leader_message::Message) -> Result<(), End> {
-        let sent = tokio::time::timeout(SEND, self.outgoing.send(Ok(message(content)))).await;
+        let sent = tokio::time::timeout(SEND, self.outgoing.send(Ok(self.counted(content)))).await;
         sent.map_err(|_| End::Stuck)?.map_err(|_| End::Closed)
+    }
+
+    fn counted(&self, content: leader_message::Message) -> wire::LeaderMessage {
+        let message = wire::LeaderMessage { message: Some(content) };
+        self.hub.metrics().said(message.encoded_len());
+        message
     }
 }
 
-const fn message(content: leader_message::Message) -> wire::LeaderMessage {
-    wire::LeaderMessage { message: Some(content) }
+/// The chunks that are being made, when they are; never, where none are.
+async fn prepared(
+    preparing: &mut Option<JoinHandle<VecDeque<wire::Chunk>>>,
+) -> Result<VecDeque<wire::Chunk>, End> {
+    let Some(task) = preparing else { return std::future::pending().await };
+    let chunks = task.await;
+    *preparing = None;
+    chunks.map_err(|_| End::Stopped)
 }

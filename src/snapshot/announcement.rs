@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Contents, Digest, Snapshot, Table, TableError, TermId, Version};
+use super::{Contents, Delta, Digest, Snapshot, Table, TableError, TermId, Version};
 use crate::compile::{Counts, Diagnostic, Measure, ObjectRef, Quarantined};
 use crate::object::Kind;
 use crate::wire;
@@ -55,6 +55,15 @@ pub struct TableInfo {
     pub modified_secs: u64,
 }
 
+/// The bytes of a table, as they came.
+#[derive(Clone, Debug)]
+pub enum Received {
+    /// The whole table, compressed.
+    Gzip(Bytes),
+    /// What it differs in from a table that is held.
+    Delta(Delta),
+}
+
 /// A header that makes no sense. The sender is of another kind, or broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the header of a snapshot has no valid {0}")]
@@ -97,15 +106,16 @@ impl Announcement {
         (0..self.tables.len()).filter(|&at| find(held, self.tables[at].digest).is_none()).collect()
     }
 
-    /// Puts the snapshot together from what is `held` and the `received` compressed bytes.
+    /// Puts the snapshot together from what is `held` and what was `received`.
     ///
     /// # Errors
     ///
-    /// Where bytes are missing, broken, or hash to something else than was announced.
+    /// Where bytes are missing, broken, or hash to something else than was announced; where a delta starts from a
+    /// table that is not held.
     pub fn assemble(
         &self,
         held: &[&Snapshot],
-        received: &BTreeMap<usize, Bytes>,
+        received: &BTreeMap<usize, Received>,
     ) -> Result<Snapshot, TableError> {
         let table = |at: usize| -> Result<Arc<Table>, TableError> {
             let info = &self.tables[at];
@@ -117,9 +127,18 @@ impl Announcement {
                     Arc::new(table.as_ref().clone().modified_at(info.modified_secs))
                 });
             }
-            let gzip = received.get(&at).cloned().unwrap_or_default();
-            Table::from_gzip(gzip, info.plain_bytes, info.digest, info.routes, info.modified_secs)
-                .map(Arc::new)
+            let TableInfo { plain_bytes: length, digest, routes, modified_secs, .. } = *info;
+            let table = match received.get(&at) {
+                Some(Received::Delta(delta)) => {
+                    let base = find(held, delta.base).ok_or(TableError::Base(delta.base))?;
+                    Table::from_delta(base, delta, length, digest, routes, modified_secs)
+                }
+                Some(Received::Gzip(gzip)) => {
+                    Table::from_gzip(gzip.clone(), length, digest, routes, modified_secs)
+                }
+                None => Table::from_gzip(Bytes::new(), length, digest, routes, modified_secs),
+            };
+            table.map(Arc::new)
         };
         let mut zones = BTreeMap::new();
         for (at, info) in self.tables.iter().enumerate().skip(1) {
@@ -339,9 +358,19 @@ mod tests {
         let announcement = Announcement::of(&new);
         assert_eq!(announcement.lacking(&[]), [0, 1]);
         assert_eq!(announcement.lacking(&[&old]), [1]);
-        let received = BTreeMap::from([(1, new.contents.zones["a"].gzip().clone())]);
+        let received = BTreeMap::from([(1, Received::Gzip(new.contents.zones["a"].gzip().clone()))]);
         let built = announcement.assemble(&[&old], &received).expect("all parts are there");
         assert_eq!(Announcement::of(&built), announcement);
         assert!(announcement.assemble(&[&old], &BTreeMap::new()).is_err(), "a part is missing");
+        // Longer, so that a delta pays.
+        let (old, new) =
+            (snapshot("a: * -> <shunt>", &"b\n".repeat(99)), snapshot("a: * -> <shunt>", &"b\n".repeat(98)));
+        let (announcement, delta) =
+            (Announcement::of(&new), Delta::between(&old.contents.zones["a"], &new.contents.zones["a"]));
+        let received = BTreeMap::from([(1, Received::Delta(delta.expect("it is smaller")))]);
+        let built = announcement.assemble(&[&old], &received).expect("its base is held");
+        assert_eq!(Announcement::of(&built), announcement);
+        let baseless = announcement.assemble(&[], &received);
+        assert!(matches!(baseless, Err(TableError::Base(_) | TableError::Gzip(_))), "{baseless:?}");
     }
 }

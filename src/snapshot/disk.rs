@@ -13,7 +13,7 @@ use bytes::{Buf, Bytes};
 use prost::Message;
 use sha2::{Digest as _, Sha256};
 
-use super::{Announcement, HeaderError, Snapshot, TableError};
+use super::{Announcement, HeaderError, Received, Snapshot, TableError};
 use crate::wire;
 
 /// The format that this release writes, and the newest that it reads.
@@ -176,7 +176,7 @@ fn decode(mut file: Bytes) -> Result<Snapshot, ReadError> {
         if file.len() < length {
             return Err(ReadError::Damaged);
         }
-        tables.insert(at, file.split_to(length));
+        tables.insert(at, Received::Gzip(file.split_to(length)));
     }
     Ok(announcement.assemble(&[], &tables)?)
 }

@@ -1,22 +1,16 @@
 //! One table with its encodings, made once.
 
-use std::io::{Read, Write};
-
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
 
-use super::Digest;
+use super::gzip::{self, Packed};
+use super::{Delta, Digest};
 
 /// A table as it is served: plain, gzip, digest, number of routes, and when it last changed.
 #[derive(Clone, Debug)]
 pub struct Table {
     plain: Bytes,
-    gzip: Bytes,
+    packed: Packed,
     digest: Digest,
-    /// The SHA-256 of `gzip`.
-    packed: Digest,
     routes: u64,
     modified_secs: u64,
 }
@@ -46,17 +40,39 @@ pub enum TableError {
         /// What the bytes hash to.
         found: Digest,
     },
+    /// The delta is broken, or made for another table, or longer than its table was announced to be.
+    #[error("the delta cannot be applied")]
+    Delta(#[source] std::io::Error),
+    /// The table that a delta starts from is not here (any more).
+    #[error("the delta starts from {0:?}, which is not held")]
+    Base(Digest),
+    /// The text is right, but its compressed form is not that of the other replicas.
+    #[error("its gzip bytes are not the sender's: another release made those")]
+    Encoding,
 }
 
 impl Table {
     /// A table of `routes` routes from the compiler's text, that changed at `modified_secs` (Unix time, as HTTP
     /// dates have it). Digests and compresses.
     pub fn new(plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Self {
+        Self::make(plain.into(), routes, modified_secs, None)
+    }
+
+    /// The same, sooner: only what is not in `before` is compressed, and nothing at all where the text is equal.
+    pub fn after(before: &Self, plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Self {
         let plain = plain.into();
+        if plain == before.plain {
+            return Self { routes, modified_secs, ..before.clone() };
+        }
+        Self::make(plain, routes, modified_secs, Some(before))
+    }
+
+    fn make(plain: Bytes, routes: u64, modified_secs: u64, before: Option<&Self>) -> Self {
         let digest = Digest::of(&plain);
-        let gzip = compress(&plain);
-        let packed = Digest::of(&gzip);
-        Self { plain, gzip, digest, packed, routes, modified_secs }
+        // What memory has damaged must not get into the next table.
+        let before = before.filter(|before| before.packed.is_sound());
+        let packed = Packed::of(&plain, before.map(|before| (before.plain.as_ref(), &before.packed)));
+        Self { plain, packed, digest, routes, modified_secs }
     }
 
     /// A table from its compressed bytes, as they come from a leader or the disk.
@@ -71,13 +87,32 @@ impl Table {
         routes: u64,
         modified_secs: u64,
     ) -> Result<Self, TableError> {
-        let plain = decompress(&gzip, length).map_err(TableError::Gzip)?;
-        let found = Digest::of(&plain);
-        if found != digest {
-            return Err(TableError::Digest { announced: digest, found });
+        let plain = gzip::unpack(&gzip, length).map_err(TableError::Gzip)?;
+        verify(&plain, digest)?;
+        Ok(Self { plain, packed: Packed::foreign(gzip), digest, routes, modified_secs })
+    }
+
+    /// A table from what it differs in from `base`, compressed to the bytes that all replicas have.
+    ///
+    /// # Errors
+    ///
+    /// Where the delta does not lead to exactly `length` bytes that hash to `digest`, or these are compressed to others
+    /// than the sender has. The whole table is to be asked for then.
+    pub fn from_delta(
+        base: &Self,
+        delta: &Delta,
+        length: u64,
+        digest: Digest,
+        routes: u64,
+        modified_secs: u64,
+    ) -> Result<Self, TableError> {
+        let plain = delta.apply(&base.plain, length).map_err(TableError::Delta)?;
+        verify(&plain, digest)?;
+        let packed = Packed::of(&plain, Some((&base.plain, &base.packed)));
+        if packed.digest != delta.gzip {
+            return Err(TableError::Encoding);
         }
-        let packed = Digest::of(&gzip);
-        Ok(Self { plain, gzip, digest, packed, routes, modified_secs })
+        Ok(Self { plain, packed, digest, routes, modified_secs })
     }
 
     /// The same table, with the moment of change of another one: where the bytes are equal, nothing changed.
@@ -87,8 +122,7 @@ impl Table {
 
     /// Hashes both encodings again.
     pub fn inspect(&self) -> Condition {
-        let whole = [(&self.plain, self.digest), (&self.gzip, self.packed)]
-            .map(|(bytes, digest)| Digest::of(bytes) == digest);
+        let whole = [Digest::of(&self.plain) == self.digest, self.packed.is_sound()];
         let (routes, modified_secs) = (self.routes, self.modified_secs);
         match whole {
             [true, true] => Condition::Sound,
@@ -97,7 +131,8 @@ impl Table {
             }
             [false, true] => {
                 let length = self.plain.len() as u64;
-                let anew = Self::from_gzip(self.gzip.clone(), length, self.digest, routes, modified_secs);
+                let anew =
+                    Self::from_gzip(self.packed.bytes.clone(), length, self.digest, routes, modified_secs);
                 anew.map_or(Condition::Lost, |table| Condition::Mended(Box::new(table)))
             }
             [false, false] => Condition::Lost,
@@ -114,7 +149,9 @@ impl Table {
             }
             Bytes::from(bytes)
         };
-        Self { plain: flip(&self.plain, plain), gzip: flip(&self.gzip, gzip), ..self.clone() }
+        let mut packed = self.packed.clone();
+        packed.bytes = flip(&packed.bytes, gzip);
+        Self { plain: flip(&self.plain, plain), packed, ..self.clone() }
     }
 
     /// The canonical Eskip text.
@@ -124,7 +161,12 @@ impl Table {
 
     /// The text, compressed.
     pub const fn gzip(&self) -> &Bytes {
-        &self.gzip
+        &self.packed.bytes
+    }
+
+    /// The SHA-256 of the compressed text: equal on all replicas.
+    pub const fn gzip_digest(&self) -> Digest {
+        self.packed.digest
     }
 
     /// The SHA-256 of the text.
@@ -143,27 +185,15 @@ impl Table {
     }
 }
 
-/// Gzip at level 6 without a time in its header, as Go's default writer does: equal text gives equal bytes.
-fn compress(plain: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 8 + 64), Compression::new(6));
-    encoder.write_all(plain).and_then(|()| encoder.finish()).expect("writing to memory does not fail").into()
-}
-
-fn decompress(gzip: &[u8], length: u64) -> std::io::Result<Bytes> {
-    // One byte more than announced is enough to see that it is too long, and bounds what a liar can make us hold.
-    let mut plain = Vec::with_capacity(usize::try_from(length.min(1 << 30)).unwrap_or(0));
-    GzDecoder::new(gzip).take(length.saturating_add(1)).read_to_end(&mut plain)?;
-    if plain.len() as u64 != length {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::InvalidData,
-            "its length is not the announced one",
-        ));
-    }
-    Ok(plain.into())
+fn verify(plain: &[u8], announced: Digest) -> Result<(), TableError> {
+    let found = Digest::of(plain);
+    if found == announced { Ok(()) } else { Err(TableError::Digest { announced, found }) }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const TEXT: &str = "a: * -> <shunt>;\nb: Path(\"/b\") -> \"http://10.0.0.1:80\"";
@@ -200,5 +230,98 @@ mod tests {
         assert!(matches!(short, Err(TableError::Gzip(_))), "{short:?}");
         let cut = Table::from_gzip(table.gzip().slice(..9), TEXT.len() as u64, table.digest(), 2, 7);
         assert!(matches!(cut, Err(TableError::Gzip(_))), "{cut:?}");
+    }
+
+    /// The table of `text`, from the delta that leads there from `base`.
+    fn by_delta(base: &Table, text: &str) -> Option<Result<Table, TableError>> {
+        let target = Table::new(text.to_owned(), 2, 7);
+        let delta = Delta::between(base, &target)?;
+        assert!(delta.frame.len() < target.gzip().len());
+        Some(Table::from_delta(base, &delta, text.len() as u64, target.digest(), 2, 7))
+    }
+
+    #[test]
+    fn a_delta_of_one_route_is_small_and_leads_to_the_same_bytes() {
+        let routes = |odd: usize| -> Vec<String> {
+            let hash = |n: usize| Digest::of(&n.to_le_bytes()).to_string();
+            (0..20_000)
+                .map(|n| format!("r{n}: Path(\"/{}\") -> <shunt>;", hash(n + odd * usize::from(n == 9_999))))
+                .collect()
+        };
+        let (old, new) = (Table::new(routes(0).join("\n"), 1, 1), Table::new(routes(7).join("\n"), 1, 1));
+        let delta = Delta::between(&old, &new).expect("it is smaller");
+        assert!(delta.frame.len() < 1024, "{} bytes", delta.frame.len());
+        let back =
+            Table::from_delta(&old, &delta, new.plain().len() as u64, new.digest(), 1, 1).expect("whole");
+        assert_eq!((back.plain(), back.gzip()), (new.plain(), new.gzip()));
+    }
+
+    #[test]
+    fn what_is_not_the_announced_table_is_refused() {
+        let (old, new) = (Table::new(TEXT.repeat(9), 2, 7), Table::new(TEXT.repeat(10), 2, 7));
+        let good = Delta::between(&old, &new).expect("it is smaller");
+        let length = new.plain().len() as u64;
+        let apply = |base: &Table, delta: &Delta, length| {
+            Table::from_delta(base, delta, length, new.digest(), 2, 7).map(|table| table.plain().clone())
+        };
+        assert_eq!(apply(&old, &good, length).expect("right"), new.plain());
+        for length in [0, length - 1, length + 1, u64::MAX] {
+            let other = apply(&old, &good, length);
+            assert!(matches!(other, Err(TableError::Delta(_))), "{other:?}");
+        }
+        let elsewhere = Table::new(TEXT.replace('b', "c").repeat(9), 2, 7);
+        assert!(apply(&elsewhere, &good, length).is_err());
+        let encoded = apply(&old, &Delta { gzip: old.digest(), ..good.clone() }, length);
+        assert!(matches!(encoded, Err(TableError::Encoding)), "{encoded:?}");
+        for at in 0..good.frame.len() {
+            let mut frame = good.frame.to_vec();
+            frame[at] ^= 0x10;
+            let flipped = apply(&old, &Delta { frame: frame.into(), ..good.clone() }, length);
+            assert!(flipped.is_err() || flipped.is_ok_and(|text| text == new.plain()));
+            let cut = Delta { frame: good.frame.slice(..at), ..good.clone() };
+            assert!(apply(&old, &cut, length).is_err());
+        }
+    }
+
+    #[test]
+    fn what_memory_has_damaged_does_not_get_into_the_next_table() {
+        let text = |n: usize| format!("{}\nb{n}: * -> <shunt>;", "a: * -> <shunt>;\n".repeat(40_000));
+        let (before, fresh) = (Table::new(text(1), 1, 1), Table::new(text(2), 1, 1));
+        let flipped = |bytes: &Bytes| -> Bytes {
+            let mut bytes = bytes.to_vec();
+            bytes[20] ^= 1;
+            bytes.into()
+        };
+        let (mut plain, mut packed) = (before.clone(), before);
+        plain.plain = flipped(&plain.plain);
+        packed.packed.bytes = flipped(&packed.packed.bytes);
+        for damaged in [plain, packed] {
+            let after = Table::after(&damaged, text(2), 1, 1);
+            assert_eq!((after.plain(), after.gzip()), (fresh.plain(), fresh.gzip()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_delta_between_any_two_tables_leads_there_or_is_not_made(
+            old in "(.|\n){0,200}",
+            new in "(.|\n){0,200}",
+            copies in 0usize..40,
+        ) {
+            let base = Table::new(old.repeat(copies), 2, 7);
+            for text in [new.clone(), old.repeat(copies + 1), format!("{}{new}", old.repeat(copies)), String::new()] {
+                if let Some(built) = by_delta(&base, &text) {
+                    let (built, fresh) = (built.expect("it was made for this base"), Table::new(text, 2, 7));
+                    prop_assert_eq!((built.plain(), built.gzip()), (fresh.plain(), fresh.gzip()));
+                }
+            }
+        }
+
+        #[test]
+        fn a_table_after_another_is_as_if_it_were_the_first(old in "([a-z\n]{0,9}){0,9}", new in "([a-z\n]{0,9}){0,9}") {
+            let (after, first) = (Table::after(&Table::new(old, 1, 1), new.clone(), 2, 7), Table::new(new, 2, 7));
+            prop_assert_eq!((after.plain(), after.gzip()), (first.plain(), first.gzip()));
+            prop_assert_eq!((after.digest(), after.routes(), after.modified_secs()), (first.digest(), 2, 7));
+        }
     }
 }
