@@ -23,6 +23,7 @@ pub mod numbers;
 pub mod observe;
 pub mod parity;
 pub mod peers;
+pub mod polls;
 pub mod ports;
 pub mod process;
 pub mod scenario;

@@ -6,6 +6,7 @@ use chaos::differential::DifferentialArgs;
 use chaos::explore::ExploreArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
+use chaos::polls::PollsArgs;
 use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
 use chaos::upstream::FaultyUpstreamArgs;
@@ -32,6 +33,8 @@ enum Command {
     Cut(CutArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
+    /// Count steps back: clients poll round-robin while replicas are killed and stopped. Needs routesrv (see peers).
+    Polls(PollsArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
@@ -65,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Explore(args) => args.run().await,
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
+        Command::Polls(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,
         Command::FaultyUpstream(args) => args.run().await,

@@ -126,6 +126,16 @@ impl Replica {
         self.signal(Signal::TERM);
     }
 
+    /// Stops it in the middle of whatever it does, with SIGSTOP.
+    pub fn pause(&mut self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it run on, with SIGCONT: it does not know that time has passed.
+    pub fn resume(&mut self) {
+        self.signal(Signal::CONT);
+    }
+
     /// Waits for its end after [`Replica::terminate`] or [`Replica::kill_now`].
     ///
     /// # Errors
