@@ -5,6 +5,7 @@
 
 mod demo;
 mod failover;
+mod hung;
 mod rig;
 mod series;
 mod skew;
@@ -39,11 +40,15 @@ pub struct NumbersArgs {
     keep: bool,
 }
 
+/// Until somebody leads.
+const WAIT: Duration = Duration::from_secs(30);
+
 /// How often each thing is done.
 struct Rounds {
     kills: usize,
     stops: usize,
     publications: usize,
+    hangs: usize,
     demos: usize,
 }
 
@@ -70,8 +75,8 @@ impl NumbersArgs {
 
     async fn measure(&self, folder: &Folder) -> Result<Vec<Series>> {
         let rounds = match self.short {
-            true => Rounds { kills: 3, stops: 3, publications: 10, demos: 1 },
-            false => Rounds { kills: 20, stops: 20, publications: 100, demos: 5 },
+            true => Rounds { kills: 3, stops: 3, publications: 10, hangs: 1, demos: 1 },
+            false => Rounds { kills: 20, stops: 20, publications: 100, hangs: 10, demos: 5 },
         };
         let binary = program::bellwether(self.bellwether.clone()).await?;
         let limited = |name, milliseconds| Series::new(name, Some(Duration::from_millis(milliseconds)));
@@ -84,20 +89,29 @@ impl NumbersArgs {
         for _ in 0..rounds.publications {
             skew.push(skew::publish(&mut rig).await?);
         }
-        let mut stop = limited("failover after SIGTERM to the leader", 500);
+        let mut well = Series::new("publication: from the change to a follower that serves it", None);
+        let mut hung = limited("  the first one while the other follower hangs", 1300);
+        let mut next = limited("  the next one while it hangs", 500);
+        for _ in 0..rounds.hangs {
+            let times = hung::publish(&mut rig, WAIT).await?;
+            well.push(times.well);
+            hung.push(times.first);
+            next.push(times.next);
+        }
+        let mut stop = limited("failover after SIGTERM to the leader", 200);
         let mut stop_active = Series::new("  until a follower serves under the new epoch", None);
         for _ in 0..rounds.stops {
             let times = failover::after(&mut rig, failover::Fault::Stop).await?;
             stop.push(times.acknowledged);
             stop_active.push(times.active);
         }
-        let mut kill = limited("failover after kill -9 of the leader", 3500);
+        let mut kill = limited("failover after kill -9 of the leader", 3300);
         let mut kill_active = Series::new("  until a follower serves under the new epoch", None);
         for _ in 0..rounds.kills {
             let times = failover::after(&mut rig, failover::Fault::Kill).await?;
             kill.push(times.acknowledged);
             kill_active.push(times.active);
         }
-        Ok(vec![first, skew, stop, stop_active, kill, kill_active])
+        Ok(vec![first, skew, well, hung, next, stop, stop_active, kill, kill_active])
     }
 }

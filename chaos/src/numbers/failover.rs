@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use tokio::time::Instant;
 
 use super::rig::Rig;
@@ -40,10 +40,12 @@ pub struct Times {
 ///
 /// # Errors
 ///
-/// Where nobody takes over in time, or the replica does not come back.
+/// Where nobody takes over in time, the replica does not come back, or the change of leader alone moved a table: to
+/// clients by another ETag, or between replicas.
 pub async fn after(rig: &mut Rig, fault: Fault) -> Result<Times> {
-    rig.settled().await?;
+    let digest = rig.settled().await?;
     let leader = rig.fleet.leader(DEADLINE).await?;
+    let sent = sent_bytes(rig, leader).await?;
     let before = rig.fleet.statuses().await;
     let old = before.iter().flatten().filter_map(known).max().unwrap_or_default();
     let start = Instant::now();
@@ -72,7 +74,19 @@ pub async fn after(rig: &mut Rig, fault: Fault) -> Result<Times> {
     let replica = &mut rig.fleet.replicas[leader];
     replica.ended(DEADLINE).await?;
     replica.start()?;
+    ensure!(rig.settled().await? == digest, "a change of leader changed the table");
+    let sent = sent_bytes(rig, leader).await? - sent;
+    ensure!(sent == 0.0, "a change of leader sent {sent} bytes of tables between replicas");
     Ok(times)
+}
+
+/// The bytes of tables that all but the `leader` have sent to others.
+async fn sent_bytes(rig: &Rig, leader: usize) -> Result<f64> {
+    let mut sum = 0.0;
+    for (_, replica) in rig.fleet.replicas.iter().enumerate().filter(|(index, _)| *index != leader) {
+        sum += replica.metric("bellwether_replication_sent_bytes_total").await?;
+    }
+    Ok(sum)
 }
 
 /// The epoch of the newest version that a replica knows of.

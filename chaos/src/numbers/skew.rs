@@ -33,7 +33,11 @@ pub async fn publish(rig: &mut Rig) -> Result<Duration> {
 }
 
 /// When the replica at `address` first gives a client that has the table `old` another one.
-async fn first_200(address: SocketAddr, old: &str) -> Result<Instant> {
+///
+/// # Errors
+///
+/// Where it does not in time, or answers with anything but 200 and 304.
+pub async fn first_200(address: SocketAddr, old: &str) -> Result<Instant> {
     let headers = [(header::IF_NONE_MATCH, old)];
     let call = Call { headers: &headers, ..Call::get(address, "/routes") };
     let end = Instant::now() + DEADLINE;

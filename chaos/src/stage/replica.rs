@@ -167,6 +167,19 @@ impl Replica {
         serde_json::from_slice(&reply.body).with_context(|| format!("/status of {}", self.launch.name))
     }
 
+    /// The value of the metric `name`, which has no labels.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not answer, or has no such metric.
+    pub async fn metric(&self, name: &str) -> Result<f64> {
+        let sent = Call::get(self.launch.support, "/metrics").send().await;
+        let (_, reply) = sent.map_err(|failure| anyhow::anyhow!(failure.cause))?;
+        let text = String::from_utf8_lossy(&reply.body);
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        value.with_context(|| format!("{} has no metric {name}", self.launch.name))
+    }
+
     /// Whether it says that it is ready.
     pub async fn ready(&self) -> bool {
         let (address, path) = self.launch.ready;
