@@ -17,7 +17,7 @@ const READ_IN_VAIN: [&str; 4] = ["addressType", "clusterIP", "protocol", "servin
 pub(super) fn without_what_ends_it(ours: &Ours, cluster: &Cluster) -> Vec<Cluster> {
     let complaints = ours.complaints();
     let objects = complaints.iter().map(|object| without(cluster, &[object]));
-    let parts = [without_empty_parts, with_paths_to_nowhere, without_ports_that_lead_nowhere, up_to_nulls];
+    let parts = [without_empty_parts, with_paths_to_nowhere, with_groups_to_nowhere, up_to_nulls];
     parts.iter().map(|part| part(cluster)).chain(objects).collect()
 }
 
@@ -42,8 +42,7 @@ pub(super) fn without_what_it_cannot_read(ours: &Ours, cluster: &Cluster, error:
 fn are_slices_of_one(one: &Value, other: &Value) -> bool {
     let service = |object: &Value| {
         let label = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str()?;
-        let namespace = object["metadata"]["namespace"].as_str().unwrap_or("default");
-        (object["kind"] == "EndpointSlice").then(|| (namespace.to_owned(), label.to_owned()))
+        (object["kind"] == "EndpointSlice").then(|| (namespace(object), label.to_owned()))
     };
     service(one).is_some_and(|service_of_one| service(other) == Some(service_of_one))
 }
@@ -99,14 +98,26 @@ fn with_paths_to_nowhere(cluster: &Cluster) -> Cluster {
     rest
 }
 
-/// Without the ports of Services that have no target, and those behind them with the same number.
-fn without_ports_that_lead_nowhere(cluster: &Cluster) -> Cluster {
+/// With another port, that is not there, for the backends of RouteGroups whose port has no target.
+fn with_groups_to_nowhere(cluster: &Cluster) -> Cluster {
     let mut rest = cluster.clone();
-    for service in rest.objects.iter_mut().filter(|object| object["kind"] == "Service") {
-        let Some(ports) = service.pointer_mut("/spec/ports").and_then(Value::as_array_mut) else { continue };
-        let nowhere = ports.iter().filter(|port| port["targetPort"].is_null());
-        let nowhere: Vec<_> = nowhere.map(|port| port["port"].clone()).collect();
-        ports.retain(|port| !nowhere.contains(&port["port"]));
+    let is_group = |object: &&mut Value| object["kind"] == "RouteGroup";
+    for group in rest.objects.iter_mut().filter(is_group) {
+        let namespace = namespace(group);
+        let backends = group.pointer_mut("/spec/backends").and_then(Value::as_array_mut);
+        for backend in backends.into_iter().flatten().filter(|backend| backend.is_object()) {
+            let is_service = |object: &&Value| {
+                object["kind"] == "Service"
+                    && object["metadata"]["name"] == backend["serviceName"]
+                    && self::namespace(object) == namespace
+            };
+            let service = cluster.objects.iter().find(is_service);
+            let ports = service.and_then(|service| service["spec"]["ports"].as_array());
+            let port = ports.into_iter().flatten().find(|port| port["port"] == backend["servicePort"]);
+            if port.is_some_and(|port| port["targetPort"].is_null()) {
+                backend["servicePort"] = json!(1);
+            }
+        }
     }
     rest
 }
@@ -131,11 +142,16 @@ fn up_to_nulls(cluster: &Cluster) -> Cluster {
 
 /// Whether a manifest is that of `object`.
 fn is(object: &ObjectRef, manifest: &Value) -> bool {
-    let text = |field: &str| manifest["metadata"][field].as_str().unwrap_or_default();
-    let namespace = |name: &str| if name.is_empty() { "default" } else { name }.to_owned();
+    let of_the_object = if object.namespace.is_empty() { "default" } else { &object.namespace };
     manifest["kind"] == object.kind
-        && text("name") == object.name
-        && namespace(text("namespace")) == namespace(&object.namespace)
+        && manifest["metadata"]["name"].as_str().unwrap_or_default() == object.name
+        && namespace(manifest) == of_the_object
+}
+
+/// Where a manifest belongs.
+fn namespace(manifest: &Value) -> String {
+    let named = manifest["metadata"]["namespace"].as_str().filter(|name| !name.is_empty());
+    named.unwrap_or("default").to_owned()
 }
 
 #[cfg(test)]
@@ -187,6 +203,20 @@ mod tests {
         let paths = |first: Value| cluster(json!({"spec": {"rules": [{"http": {"paths": [first, null]}}]}}));
         let named = json!({"backend": {"service": {"name": "not-there", "port": {"number": 1}}}});
         assert_eq!(with_paths_to_nowhere(&paths(json!({}))), paths(named));
+    }
+
+    #[test]
+    fn groups_lead_to_a_port_that_is_not_there_where_theirs_has_no_target() {
+        let port = |number: u16, target: Value| json!({"port": number, "targetPort": target});
+        let ports = json!([port(80, Value::Null), port(80, json!(8080)), port(90, json!("x"))]);
+        let service = json!({"kind": "Service", "metadata": {"name": "s"}, "spec": {"ports": ports}});
+        let group = |port: u16| {
+            let backends = json!([{"serviceName": "s", "servicePort": port}, {"type": "shunt"}]);
+            json!({"kind": "RouteGroup", "metadata": {"namespace": "default"}, "spec": {"backends": backends}})
+        };
+        let both = |group| Cluster { objects: vec![service.clone(), group], ..Cluster::default() };
+        assert_eq!(with_groups_to_nowhere(&both(group(80))), both(group(1)));
+        assert_eq!(with_groups_to_nowhere(&both(group(90))), both(group(90)));
     }
 
     #[test]
