@@ -21,14 +21,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::election::Handle;
+use crate::election::{Handle, Loss};
 use crate::flags::ServeOptions;
 use crate::phase::Phase;
 use crate::publish::{self, Gate, Publisher};
 use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{PeerError, Security, TlsFiles};
-use crate::replication::{self, converge, follower, scrub, service};
+use crate::replication::{self, attendance, converge, follower, scrub, service, takeover};
 use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
     Tls, TlsError,
@@ -257,6 +257,16 @@ impl Node {
             "convergence",
             converge::converge(self.hub.clone(), peers, self.security.clone(), another_ready),
         );
+        let (hub, peers) = (self.hub.clone(), self.options.replication.peers.clone());
+        let (security, timing, election) =
+            (self.security.clone(), self.options.election, self.election.clone());
+        let give_up = move |_| election.step_down(Loss::CutOff);
+        tasks.spawn("attendance", attendance::attend(hub, peers, security, timing, give_up));
+        if self.options.fast_takeover {
+            let election = self.election.clone();
+            let gone = move |term, since| election.gone(term, since);
+            tasks.spawn("takeover", takeover::watch(self.hub.clone(), gone));
+        }
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());

@@ -3,9 +3,11 @@
 //! [`core`] decides, without I/O and without a clock of its own; [`hub`] holds it for the process and keeps the
 //! served cell in step; [`service`] answers followers and peers, [`follower`] follows, [`catch_up`] asks everyone
 //! before a new term's first announcement, [`converge`] without a leader, and [`scrub`] looks after what memory holds.
+//! [`attendance`] gives the Lease up where nobody can follow, [`takeover`] tells early that the leader is dead.
 //! What travels is cut by [`transfer`] and made small by [`deltas`]. Beside the tables, [`ledger`] knows who has them;
 //! [`deliveries`] shares it.
 
+pub mod attendance;
 pub mod catch_up;
 pub mod converge;
 pub mod core;
@@ -17,7 +19,10 @@ mod journal;
 pub mod ledger;
 pub mod metrics;
 pub mod peer;
+mod probe;
+pub mod quorum;
 pub mod scrub;
 pub mod service;
 mod session;
+pub mod takeover;
 pub mod transfer;

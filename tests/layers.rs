@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 12] = [
+const PURE: [&str; 13] = [
     "eskip",
     "object",
     "compile",
@@ -14,6 +14,7 @@ const PURE: [&str; 12] = [
     "election/core",
     "replication/core",
     "replication/ledger",
+    "replication/quorum",
     "writes/event",
     "writes/plan",
     "writes/queue",

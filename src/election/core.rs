@@ -59,6 +59,8 @@ pub(in crate::election) enum Input {
     Alive,
     /// How this replica's table compares with the newest.
     Fresh(Freshness),
+    /// The holder's process of this term refused every connection, first at this moment: it runs no more.
+    Refused(TermId, Moment),
     /// Give the Lease up for a while.
     StepDown(Loss),
     /// Give the Lease up for good; `successor` should take it.
@@ -156,6 +158,8 @@ pub enum Free {
     Ours,
     /// Its holder's process is known to be gone.
     Gone,
+    /// Its holder's address refuses connections, and `--fast-takeover` takes that for the end of its process.
+    Refused,
     /// Nobody can ever have held it.
     Unused,
 }
@@ -293,6 +297,7 @@ impl Core {
             Input::Raise(epoch) => self.saw(epoch, true),
             Input::Alive => self.alive_at = now,
             Input::Fresh(freshness) => self.freshness = freshness,
+            Input::Refused(term, since) => self.refused(now, term, since),
             Input::StepDown(why) => self.step_down(now, why),
             Input::Release { successor } => self.stop(now, successor),
         }

@@ -258,6 +258,9 @@ impl<S: LeaseStore> Driver<S> {
         if wishes.freshness != done.freshness {
             self.handle(Input::Fresh(wishes.freshness));
         }
+        if let Some((term, since)) = wishes.gone.filter(|_| wishes.gone != done.gone) {
+            self.handle(Input::Refused(term, since));
+        }
         if let Some((number, why)) = wishes.step_down
             && done.step_down.is_none_or(|(last, _)| last < number)
         {

@@ -117,6 +117,7 @@ impl Metrics {
             Report::Elected { why: Free::Released, .. } => "elected-released",
             Report::Elected { why: Free::Ours, .. } => "elected-again",
             Report::Elected { why: Free::Gone, .. } => "elected-restarted",
+            Report::Elected { why: Free::Refused, .. } => "elected-refused",
             Report::Elected { why: Free::Unused, .. } => "elected-first",
             Report::Raised { .. } => "raised",
             Report::Lost { why: Loss::Expired, .. } => "lost-expired",

@@ -75,7 +75,8 @@ impl Timing {
     /// client-go's lease duration: failover within 15.3 s.
     pub const CAREFUL: Self = Self::millis(15_000, 12_000, 4_000, 3_900);
 
-    const fn millis(lease: u64, valid: u64, renew: u64, attempt: u64) -> Self {
+    /// Without a check: for the presets, and for tests of what the inequalities are for.
+    pub(in crate::election) const fn millis(lease: u64, valid: u64, renew: u64, attempt: u64) -> Self {
         Self {
             lease: Duration::from_millis(lease),
             valid: Duration::from_millis(valid),

@@ -22,6 +22,8 @@ pub struct ServeOptions {
     pub api: ApiOptions,
     /// `--election-*`: a preset, with single durations of it replaced.
     pub election: Timing,
+    /// `--fast-takeover`: a leader whose address refuses connections is taken for dead before its Lease expires.
+    pub fast_takeover: bool,
     /// How replicas reach each other.
     pub replication: ReplicationOptions,
     /// `--state-dir`: where the last known good table is kept.

@@ -33,6 +33,7 @@ pub(super) fn serve(
     Ok(ServeOptions {
         state_dir: path(values, "state-dir").unwrap_or_else(|| default_state_dir(environment, &id)),
         election: election(values)?,
+        fast_takeover: values.switch("fast-takeover"),
         replication: replication(values, environment, &lease)?,
         api: api(values),
         address: address::listener("address", values.text("address"))?,

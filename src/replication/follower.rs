@@ -152,7 +152,11 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
         hub.update(|core, _| core.see(leader.epoch, Some(leader.term)))?;
         hub.metrics().session();
         tracing::info!(leader = leader.identity, address = leader.address, epoch = %leader.epoch, "following");
-        stream.run(incoming).await
+        let end = stream.run(incoming).await;
+        if matches!(end, Ok(()) | Err(End::Closed | End::Status(_))) {
+            hub.broke(leader);
+        }
+        end
     };
     match opened.await {
         Ok(()) => End::Closed,

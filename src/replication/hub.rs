@@ -9,6 +9,7 @@ use super::core::{Progress, Refusal, Replica};
 use super::deliveries::Deliveries;
 use super::deltas::Deltas;
 use super::metrics::Metrics;
+use crate::election::Leader;
 use crate::snapshot::{Cell, Epoch};
 use crate::time::{Clock, Moment};
 
@@ -20,6 +21,7 @@ pub struct Hub {
     clock: Arc<dyn Clock>,
     changed: watch::Sender<u64>,
     outranked: watch::Sender<Epoch>,
+    broken: watch::Sender<Option<Leader>>,
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
     deltas: Deltas,
@@ -43,6 +45,7 @@ impl Hub {
             clock,
             changed: watch::Sender::default(),
             outranked: watch::Sender::default(),
+            broken: watch::Sender::default(),
             metrics,
             deliveries,
             deltas: Deltas::default(),
@@ -106,6 +109,16 @@ impl Hub {
             *highest = (*highest).max(epoch);
             higher
         });
+    }
+
+    /// The leader whose stream broke off last, without a word.
+    pub fn broken(&self) -> watch::Receiver<Option<Leader>> {
+        self.broken.subscribe()
+    }
+
+    /// The stream to `leader` broke off: its process, its machine or the network between has failed.
+    pub fn broke(&self, leader: &Leader) {
+        self.broken.send_replace(Some(leader.clone()));
     }
 
     /// Counts a refusal and passes it on.

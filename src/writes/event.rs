@@ -114,6 +114,7 @@ impl Event {
                     Free::Released => "the leader before released the lease",
                     Free::Ours => "it held the lease already",
                     Free::Gone => "the process of the leader before is gone",
+                    Free::Refused => "the address of the leader before refuses connections",
                     Free::Unused => "nobody held the lease",
                 };
                 (Severity::Normal, "LeaderElected", format!("{replica} leads under epoch {epoch}: {why}"))

@@ -8,7 +8,7 @@ use super::{Command, Core, Flight, Free, Freshness, Phase, Purpose, Report, Requ
 use crate::election::record::{Key, Record, Stored};
 use crate::election::store::{Change, StoreError};
 use crate::election::{Leader, Term, epoch};
-use crate::snapshot::Epoch;
+use crate::snapshot::{Epoch, TermId};
 use crate::time::Moment;
 
 /// How long the other replicas leave a deleted Lease to its last holder, who need not wait for anybody.
@@ -30,6 +30,8 @@ pub(super) struct Seen {
     confirmed: Moment,
     /// The holder's process is known to be gone.
     gone: bool,
+    /// Since when it is known that the holder's address refuses connections.
+    refused: Option<Moment>,
 }
 
 impl Seen {
@@ -96,7 +98,22 @@ impl Core {
                 seen.confirmed = seen.confirmed.max(confirmed);
                 seen.gone = gone;
             }
-            _ => self.seen = Some(Seen { lease, since: now, heard: now, confirmed, gone }),
+            _ => {
+                let refused = None;
+                self.seen = Some(Seen { lease, since: now, heard: now, confirmed, gone, refused });
+            }
+        }
+    }
+
+    /// Nothing listens where the holder of `term` did, first at `since`. A Lease that has moved after that moment was
+    /// written by somebody who lives.
+    pub(super) fn refused(&mut self, now: Moment, term: TermId, since: Moment) {
+        let Some(seen) = self.seen.as_mut().filter(|_| matches!(self.phase, Phase::Following)) else {
+            return;
+        };
+        let of = |stored: &Stored| stored.record.term == term && !stored.record.holder.is_empty();
+        if seen.since < since && seen.lease.as_ref().is_some_and(of) {
+            seen.refused.get_or_insert(now);
         }
     }
 
@@ -177,9 +194,10 @@ impl Core {
         } else {
             None
         };
-        match at_once {
-            Some((why, delay)) => (seen.since, delay, why),
-            None => (seen.since + self.wait_for(record), self.place(), Free::Expired),
+        match (at_once, seen.refused) {
+            (Some((why, delay)), _) => (seen.since, delay, why),
+            (None, Some(at)) if at < seen.since + self.wait_for(record) => (at, self.place(), Free::Refused),
+            (None, _) => (seen.since + self.wait_for(record), self.place(), Free::Expired),
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::{Freshness, Happening, Identity, Role, Wiring};
 use crate::election::Loss;
-use crate::snapshot::Epoch;
+use crate::snapshot::{Epoch, TermId};
 use crate::time::{Clock, Moment};
 
 /// An election that runs. Dropping it ends the thread, without a release.
@@ -29,6 +29,7 @@ pub(super) struct Wishes {
     pub(super) refused: Epoch,
     pub(super) announced: (Epoch, Moment),
     pub(super) freshness: Freshness,
+    pub(super) gone: Option<(TermId, Moment)>,
     pub(super) step_down: Option<(u64, Loss)>,
     pub(super) release: Option<Option<String>>,
     pub(super) stop: bool,
@@ -100,6 +101,12 @@ impl Handle {
         self.wiring
             .wishes
             .send_if_modified(|wishes| std::mem::replace(&mut wishes.freshness, freshness) != freshness);
+    }
+
+    /// Whoever holds the Lease under `term` refused every connection, first at `since`: the Lease is taken before it
+    /// expires, unless it has moved after that moment. Wrong where the leader lives all the same, see docs/protocol.md.
+    pub fn gone(&self, term: TermId, since: Moment) {
+        self.wiring.wishes.send_modify(|wishes| wishes.gone = Some((term, since)));
     }
 
     /// Gives the Lease up and does not campaign for three lease durations. Does nothing on a follower.

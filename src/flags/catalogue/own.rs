@@ -29,7 +29,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 31] = [
+pub(super) static SERVE: [Spec; 32] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -81,6 +81,10 @@ pub(super) static SERVE: [Spec; 31] = [
     own("election-validity", Duration, "", Election, "how long a leader trusts a renewal, from when it was sent"),
     own("election-renew-interval", Duration, "", Election, "how often it renews"),
     own("election-attempt-timeout", Duration, "", Election, "how long one attempt may take"),
+
+    own("fast-takeover", Bool, "false", Election,
+        "take the lease of a leader whose stream broke and whose address refuses connections before it expires; not \
+         where a firewall or a proxy may refuse in place of a leader that lives"),
 
     own("kubernetes-ca-file", Path, "", Api,
         "the authority (PEM) that signed the certificate at -kubernetes-url; by default those that the system trusts"),

@@ -202,6 +202,13 @@ impl Replica {
         self.leading.as_ref().map(|leading| (leading.epoch(), leading.term.id()))
     }
 
+    /// How many followers are connected, and the epoch that this replica leads; `None` where it does not.
+    pub fn subscribed(&self) -> Option<(Epoch, usize)> {
+        let leading = self.leading.as_ref()?;
+        let connected = leading.followers.values().filter(|follower| follower.stream.is_some());
+        Some((leading.epoch(), connected.count()))
+    }
+
     /// The term is over: nothing more is announced, granted or activated under it.
     pub fn retire(&mut self) {
         self.leading = None;

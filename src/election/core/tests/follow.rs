@@ -189,3 +189,56 @@ fn follower_leaves_a_store_that_fails_in_peace_and_forgets_the_leader_in_time() 
     bench.leads_after();
     assert!(bench.now.since(back) <= Duration::from_secs(4));
 }
+
+#[test]
+fn lease_of_a_leader_that_refuses_connections_is_taken_at_once_and_its_grants_are_waited_out() {
+    let mut bench = Bench::new(lease_with(&held("x", 5)));
+    bench.run(ms(1_000));
+    let since = bench.now;
+    bench.run(ms(200));
+    bench.feed(Input::Refused(TermId(99), since));
+    assert_eq!(bench.leads_after(), Some(Duration::ZERO));
+    assert!(!bench.term().unwrap().after_expiry(), "its last grant may still run");
+    assert!(bench.reports.contains(&Report::Elected { epoch: Epoch(6), why: Free::Refused }));
+}
+
+#[test]
+fn refusals_count_for_nothing_where_the_lease_has_moved_since_or_is_another_terms() {
+    let mut moved = Bench::new(lease_with(&held("x", 5)));
+    moved.run(ms(1_000));
+    let since = moved.now;
+    moved.run(ms(50));
+    moved.lease.edit(|record| record.beat += 1);
+    let stored = moved.lease.get().unwrap();
+    moved.feed(Input::Told(Change::Written(Box::new(stored))));
+    moved.run(ms(150));
+    moved.feed(Input::Refused(TermId(99), since));
+    assert_eq!(moved.leads_after(), Some(T.lease() - ms(150)));
+
+    let mut other = Bench::new(lease_with(&held("x", 5)));
+    other.run(ms(1_000));
+    other.feed(Input::Refused(TermId(98), other.now));
+    assert_eq!(other.leads_after(), Some(T.lease() - ms(1_000)));
+}
+
+#[test]
+fn renewal_that_nobody_was_told_of_saves_a_leader_that_is_refused() {
+    let mut bench = Bench::new(lease_with(&held("x", 5)));
+    bench.run(ms(1_000));
+    bench.lease.edit(|record| record.beat += 1);
+    let since = bench.now;
+    bench.run(ms(200));
+    bench.feed(Input::Refused(TermId(99), since));
+    assert_eq!(bench.request(), &Request::Get, "read again before it is taken");
+    assert_eq!(bench.leads_after(), Some(T.lease()));
+}
+
+#[test]
+fn candidates_for_a_refusing_leaders_lease_go_in_their_order() {
+    let mut bench = Bench::of(Settings { rank: 2, ..settings("r2", "u0", 1) }, lease_with(&held("x", 5)));
+    bench.run(ms(1_000));
+    let since = bench.now;
+    bench.run(ms(200));
+    bench.feed(Input::Refused(TermId(99), since));
+    assert_eq!(bench.leads_after(), Some(ms(40)));
+}
