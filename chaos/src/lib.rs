@@ -11,6 +11,7 @@
 //! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
 
 pub mod address;
+pub mod baseline;
 pub mod check;
 pub mod differential;
 pub mod explore;

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::differential::DifferentialArgs;
 use chaos::explore::ExploreArgs;
 use chaos::numbers::NumbersArgs;
@@ -39,6 +40,12 @@ enum Command {
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
     Differential(DifferentialArgs),
+    /// Elect by kube-leader-election and by Bellwether, before the same API server: races, partitions, clocks that differ.
+    /// Needs etcd and kube-apiserver (see peers).
+    Baseline(BaselineArgs),
+    /// A candidate of Bellwether's election, told by lines what to do.
+    #[command(hide = true)]
+    Candidate(CandidateArgs),
     /// Answer wrongly in the API server's place, and see whose table changes. Needs routesrv (see peers).
     FaultyUpstream(FaultyUpstreamArgs),
 }
@@ -72,6 +79,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,
         Command::FaultyUpstream(args) => args.run().await,
+        Command::Baseline(args) => args.run().await,
+        Command::Candidate(args) => args.run().await.map(|()| true),
     }
 }
 

@@ -49,6 +49,11 @@ impl Cluster {
         Ok(Self { api, client, _etcd: etcd })
     }
 
+    /// An administrator's client.
+    pub fn client(&self) -> kube::Client {
+        self.client.clone()
+    }
+
     /// Takes the API server up again after [`ApiServer::down`].
     ///
     /// # Errors
