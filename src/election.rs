@@ -53,8 +53,13 @@ pub struct Leader {
 impl Leader {
     /// The name of the replica: the part of the identity that people gave it.
     pub fn name(&self) -> &str {
-        self.identity.rsplitn(3, '_').last().unwrap_or(&self.identity)
+        name_of(&self.identity)
     }
+}
+
+/// The name of the replica whose process has `identity`: the part that people gave it.
+pub fn name_of(identity: &str) -> &str {
+    identity.rsplitn(3, '_').last().unwrap_or(identity)
 }
 
 /// The proof of leadership. Only the election makes one; whoever publishes takes it and checks it at the act.

@@ -32,7 +32,7 @@ pub use error::FlagError;
 pub use help::help;
 pub use options::{
     ApiOptions, CompileOptions, LeaseOptions, LogOptions, Note, ReplicationOptions, ServeOptions,
-    SourceOptions, TlsFiles,
+    SourceOptions,
 };
 
 /// The two commands whose flags are the peer's.

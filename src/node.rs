@@ -27,7 +27,7 @@ use crate::phase::Phase;
 use crate::publish::{self, Gate, Publisher};
 use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
-use crate::replication::peer::{PeerError, Security, TlsFiles};
+use crate::replication::peer::{Means, PeerError, Security};
 use crate::replication::{self, attendance, converge, follower, scrub, service, takeover};
 use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
@@ -38,9 +38,6 @@ use crate::snapshot::disk::{Disk, WriteError};
 use crate::source::{AccessError, Source, SourceConfig};
 use crate::time::{BootClock, Clock};
 use crate::writes::elections;
-
-/// The name that the certificate of every replica carries: replicas are reached by changing addresses.
-const SERVER_NAME: &str = "bellwether";
 
 /// Why a replica did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -54,8 +51,8 @@ pub enum NodeError {
     /// The way to the Kubernetes API.
     #[error(transparent)]
     Access(#[from] AccessError),
-    /// The files of TLS between replicas.
-    #[error("--replication-tls: {0}")]
+    /// The files of TLS or the token between replicas.
+    #[error("--replication-*: {0}")]
     Security(#[from] PeerError),
     /// The files of TLS on the main listener.
     #[error(transparent)]
@@ -119,13 +116,9 @@ impl Node {
             replication: serve::bind("--replication-listener", &options.replication.listener.to_string())
                 .await?,
         };
-        let files = options.replication.tls.as_ref().map(|files| TlsFiles {
-            certificate: files.cert.clone(),
-            key: files.key.clone(),
-            authority: files.ca.clone(),
-            server_name: SERVER_NAME.to_owned(),
-        });
-        let security = Security::load(files.as_ref())?;
+        let replication = &options.replication;
+        let security =
+            Security::load(Means { tls: replication.tls.clone(), token: replication.token_file.clone() })?;
         let tls = options.tls.clone().map(Tls::load).transpose()?;
         let filters = Filters::new(&options.filters)?;
         let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
@@ -267,6 +260,7 @@ impl Node {
             let gone = move |term, since| election.gone(term, since);
             tasks.spawn("takeover", takeover::watch(self.hub.clone(), gone));
         }
+        tasks.spawn("secrets", self.security.clone().renew());
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());

@@ -111,7 +111,7 @@ fn the_command_line_is_what_the_manifests_around_it_expect() {
     let mounts: Vec<_> = list(&container, "volumeMounts").iter().map(|mount| &mount["mountPath"]).collect();
     let mounted = |path: &Path| mounts.iter().any(|mount| path.starts_with(mount.as_str().unwrap()));
     let tls = options.replication.tls.unwrap();
-    for path in [&options.state_dir, &tls.cert, &tls.key, &tls.ca] {
+    for path in [&options.state_dir, &tls.certificate, &tls.key, &tls.authority] {
         assert!(mounted(path), "{} is on a volume", path.display());
     }
 }

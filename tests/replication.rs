@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,13 +11,12 @@ use bellwether::election::{Leader, Role, Term};
 use bellwether::phase::Phase;
 use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
-use bellwether::replication::peer::{Security, TlsFiles};
+use bellwether::replication::peer::Security;
 use bellwether::replication::{catch_up, converge, follower, scrub, service};
 use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
 use bellwether::time::{BootClock, Clock, Moment};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -418,54 +416,4 @@ async fn another_table_under_the_leaders_version_is_replaced_by_the_leaders() {
         .await
         .expect("the next answer to a ping tells it");
     assert_eq!(b.hub.metrics().damages(), 1);
-}
-
-/// The files of one replica, signed by `authority`.
-fn tls_files(folder: &Path, name: &str, authority: &CertifiedIssuer<'_, KeyPair>) -> TlsFiles {
-    let key = KeyPair::generate().expect("a key");
-    let mut request = CertificateParams::new(vec!["bellwether".to_owned()]).expect("a name");
-    request.extended_key_usages =
-        vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
-    let certificate = request.signed_by(&key, authority).expect("signed");
-    let write = |kind: &str, text: String| {
-        let path = folder.join(format!("{name}.{kind}"));
-        std::fs::write(&path, text).expect("written");
-        path
-    };
-    TlsFiles {
-        certificate: write("crt", certificate.pem()),
-        key: write("key", key.serialize_pem()),
-        authority: write("ca", authority.pem()),
-        server_name: "bellwether".to_owned(),
-    }
-}
-
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("signed by itself")
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn replicas_with_certificates_of_one_authority_replicate_and_strangers_do_not() {
-    // Another test may have installed it; then there is one.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let folder = tempfile::tempdir().expect("a folder");
-    let (ours, others) = (authority(), authority());
-    let secured = |name: &str, by: &CertifiedIssuer<'_, KeyPair>| {
-        Security::load(Some(&tls_files(folder.path(), name, by))).expect("the files are there")
-    };
-    let a = Node::start_with("a", None, secured("a", &ours)).await;
-    let b = Node::start_with("b", None, secured("b", &ours)).await;
-    let term = term(1);
-    a.hub.update(|core, _| core.lead(term.clone())).expect("first epoch");
-    a.hub.update(|core, now| core.caught_up(None, true, now)).expect("leads");
-    b.follows(&a, &term);
-    a.publish(&term, "r: * -> <shunt>");
-    b.serves(Version::new(1, 1), true).await;
-
-    for stranger in [Security::default(), secured("c", &others)] {
-        let asked = catch_up::ask(&b.hub, &term, std::slice::from_ref(&a.address), &stranger).await;
-        assert!(!asked.all_answered, "nobody answers a stranger");
-    }
 }

@@ -47,6 +47,7 @@ const WAIT: Duration = Duration::from_secs(30);
 struct Rounds {
     kills: usize,
     stops: usize,
+    restarts: usize,
     publications: usize,
     hangs: usize,
     demos: usize,
@@ -75,8 +76,8 @@ impl NumbersArgs {
 
     async fn measure(&self, folder: &Folder) -> Result<Vec<Series>> {
         let rounds = match self.short {
-            true => Rounds { kills: 3, stops: 3, publications: 10, hangs: 1, demos: 1 },
-            false => Rounds { kills: 20, stops: 20, publications: 100, hangs: 10, demos: 5 },
+            true => Rounds { kills: 3, stops: 3, restarts: 3, publications: 10, hangs: 1, demos: 1 },
+            false => Rounds { kills: 20, stops: 20, restarts: 20, publications: 100, hangs: 10, demos: 5 },
         };
         let binary = program::bellwether(self.bellwether.clone()).await?;
         let limited = |name, milliseconds| Series::new(name, Some(Duration::from_millis(milliseconds)));
@@ -84,7 +85,7 @@ impl NumbersArgs {
         for round in 0..rounds.demos {
             first.push(demo::first_table(&binary, folder, round).await?);
         }
-        let mut rig = Rig::start(&binary, self.routes, folder).await?;
+        let mut rig = Rig::start(&binary, self.routes, &[], folder).await?;
         let mut skew = limited("publication: from the first replica that serves it to the last", 100);
         for _ in 0..rounds.publications {
             skew.push(skew::publish(&mut rig).await?);
@@ -112,6 +113,21 @@ impl NumbersArgs {
             kill.push(times.acknowledged);
             kill_active.push(times.active);
         }
-        Ok(vec![first, skew, well, hung, next, stop, stop_active, kill, kill_active])
+        let mut restart = limited("restart of the leader: from its start until it leads again", 200);
+        for _ in 0..rounds.restarts {
+            restart.push(failover::restart(&mut rig).await?);
+        }
+        drop(rig);
+        let own = Folder::new()?;
+        let mut rig = Rig::start(&binary, self.routes, &["--fast-takeover"], &own).await?;
+        let mut fast = limited("failover after kill -9 with --fast-takeover", 1000);
+        let mut fast_active = limited("  until a follower serves under the new epoch", 1600);
+        for _ in 0..rounds.kills {
+            let times = failover::after(&mut rig, failover::Fault::Kill).await?;
+            fast.push(times.acknowledged);
+            fast_active.push(times.active);
+        }
+        let first = [first, skew, well, hung, next, stop, stop_active, kill, kill_active];
+        Ok(first.into_iter().chain([restart, fast, fast_active]).collect())
     }
 }

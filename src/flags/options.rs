@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::compile::{ServiceName, Settings};
 use crate::election::Timing;
 use crate::guard::Thresholds;
+use crate::replication::peer::TlsFiles;
 use crate::serve;
 
 /// Everything that `bellwether serve` was told.
@@ -136,17 +137,8 @@ pub struct ReplicationOptions {
     pub peers: Vec<String>,
     /// `--replication-tls-*`: the files of mutual TLS; `None` for plain text.
     pub tls: Option<TlsFiles>,
-}
-
-/// The files of mutual TLS (PEM).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// This replica's certificate chain.
-    pub cert: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-    /// The authority that the other side's certificate is checked against.
-    pub ca: PathBuf,
+    /// `--replication-token-file`: the token that replicas show each other.
+    pub token_file: Option<PathBuf>,
 }
 
 /// What is logged, and how.

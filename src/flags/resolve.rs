@@ -12,10 +12,11 @@ use std::time::Duration;
 use super::values::Values;
 use super::{
     ApiOptions, CompileOptions, Environment, FlagError, LeaseOptions, LogOptions, Note, ReplicationOptions,
-    ServeOptions, SourceOptions, TlsFiles, kind, settings,
+    ServeOptions, SourceOptions, kind, settings,
 };
 use crate::compile::ServiceName;
 use crate::election::{Timing, TimingError};
+use crate::replication::peer::TlsFiles;
 
 /// The options of `serve`.
 pub(super) fn serve(
@@ -34,7 +35,7 @@ pub(super) fn serve(
         state_dir: path(values, "state-dir").unwrap_or_else(|| default_state_dir(environment, &id)),
         election: election(values)?,
         fast_takeover: values.switch("fast-takeover"),
-        replication: replication(values, environment, &lease)?,
+        replication: replication(values, environment, &lease, &mut notes)?,
         api: api(values),
         address: address::listener("address", values.text("address"))?,
         tls: server_tls::files(values, &mut notes)?,
@@ -159,35 +160,47 @@ fn replication(
     values: &Values,
     environment: &dyn Environment,
     lease: &LeaseOptions,
+    notes: &mut Vec<Note>,
 ) -> Result<ReplicationOptions, FlagError> {
     // A lease file means one machine, so nothing needs to listen beyond it.
     let default = if matches!(lease, LeaseOptions::File(_)) { "127.0.0.1:9912" } else { ":9912" };
     let text = values.non_empty("replication-listener").unwrap_or_else(|| default.to_owned());
     let listener = address::listener("replication-listener", &text)?;
-    let tls = tls(values)?;
+    let (tls, token_file) = (tls(values)?, path(values, "replication-token-file"));
     if tls.is_none() && !listener.ip().is_loopback() && !values.switch("replication-plaintext") {
-        return Err(missing(
-            "replicas speak over the network: give --replication-tls-cert, --replication-tls-key and \
-             --replication-tls-ca, or allow plain text with --replication-plaintext",
-        ));
+        if token_file.is_none() {
+            return Err(missing(
+                "replicas speak over the network: give --replication-tls-cert, --replication-tls-key and \
+                 --replication-tls-ca, or a --replication-token-file, or trust everybody with --replication-plaintext",
+            ));
+        }
+        let text = "replicas speak in plain text: whoever can listen in on them learns the token of \
+                    --replication-token-file"
+            .to_owned();
+        notes.push(Note { warning: true, text });
     }
     let advertised = match values.non_empty("replication-address") {
         Some(text) => address::reachable("replication-address", text)?,
         None => address::advertised(listener, environment),
     };
     let peers = values.list("peers").into_iter().map(|peer| address::reachable("peers", peer));
-    Ok(ReplicationOptions { listener, address: advertised, peers: peers.collect::<Result<_, _>>()?, tls })
+    let peers = peers.collect::<Result<_, _>>()?;
+    Ok(ReplicationOptions { listener, address: advertised, peers, tls, token_file })
 }
 
 fn tls(values: &Values) -> Result<Option<TlsFiles>, FlagError> {
     let files =
         ["replication-tls-cert", "replication-tls-key", "replication-tls-ca"].map(|name| path(values, name));
+    let shared_name = values.non_empty("replication-tls-shared-name");
     match files {
-        [Some(cert), Some(key), Some(ca)] => Ok(Some(TlsFiles { cert, key, ca })),
-        [None, None, None] => Ok(None),
-        _ => {
-            Err(missing("--replication-tls-cert, --replication-tls-key and --replication-tls-ca go together"))
+        [Some(certificate), Some(key), Some(authority)] => {
+            Ok(Some(TlsFiles { certificate, key, authority, shared_name }))
         }
+        [None, None, None] if shared_name.is_none() => Ok(None),
+        _ => Err(missing(
+            "--replication-tls-cert, --replication-tls-key and --replication-tls-ca go together, and \
+             --replication-tls-shared-name with them",
+        )),
     }
 }
 

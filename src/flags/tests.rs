@@ -232,6 +232,7 @@ fn what_cannot_be_right_is_refused_by_name_with_what_is_allowed() {
         ("--lease=kubernetes:A/b", &["NAMESPACE/NAME"]),
         ("--peers=a", &["HOST:PORT"]),
         ("--replication-tls-cert=a", &["go together"]),
+        ("--replication-tls-shared-name=a", &["go together"]),
         ("-enable-mtls", &["needs -tls-cert and -tls-key"]),
         ("-route-server-filters=latency(1)", &["latency: is no filter", "basicAuth, ratelimit"]),
         ("-route-server-filters=status(1)", &["status: 1 is no status"]),
@@ -255,6 +256,12 @@ fn plain_replication_over_a_network_must_be_asked_for() {
     assert_eq!(refused(&["--lease=file:x"]), Ok(()));
     let files = ["--replication-tls-cert=c", "--replication-tls-key=k", "--replication-tls-ca=a"];
     assert_eq!(refused(&files), Ok(()));
+    let Parsed::Run(options) = serve(&arguments(&["--replication-token-file=t"]), &no_environment).unwrap()
+    else {
+        panic!("no help was asked for")
+    };
+    assert_eq!(options.replication.token_file, Some("t".into()));
+    assert!(options.notes.iter().any(|note| note.warning && note.text.contains("learns the token")));
 }
 
 #[test]

@@ -102,7 +102,8 @@ async fn describe(
     security: &Security,
 ) -> Result<Option<Answer>, ()> {
     let unreachable = |reason: String| tracing::debug!(peer = address, reason, "peer does not answer");
-    let mut peer = security.connect(address).await.map_err(|error| unreachable(error.to_string()))?;
+    let (mut peer, proof) =
+        security.connect(address).await.map_err(|error| unreachable(error.to_string()))?;
     let request = wire::DescribeRequest {
         identity: hub.identity().to_owned(),
         epoch: term.map_or(0, |(epoch, _)| epoch.0),
@@ -110,6 +111,9 @@ async fn describe(
     };
     let answer = peer.describe(request).await;
     let answer = answer.map_err(|status| unreachable(status.to_string()))?.into_inner();
+    proof.of_identity(&answer.identity).map_err(|error| {
+        tracing::warn!(peer = address, identity = answer.identity, %error, "a peer is not who it says");
+    })?;
     if answer.identity == hub.identity() {
         return Ok(None);
     }
@@ -130,7 +134,8 @@ async fn fetch(
     let mut incoming =
         Incoming::new(announcement.clone(), &lacking, Vec::new()).map_err(|error| error.to_string())?;
     if !incoming.is_complete() {
-        let mut peer = security.connect(address).await.map_err(|error| error.to_string())?;
+        // Whoever sends the bytes: they are checked against the digest that the peer told.
+        let (mut peer, _) = security.connect(address).await.map_err(|error| error.to_string())?;
         let request = wire::FetchRequest {
             origin: Some(announcement.origin.into()),
             digest: announcement.digest().to_wire(),

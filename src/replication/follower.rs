@@ -128,7 +128,8 @@ enum End {
 
 async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
     let opened = async {
-        let mut client = security.connect(&leader.address).await?;
+        let (mut client, proof) = security.connect(&leader.address).await?;
+        proof.of_identity(&leader.identity)?;
         let (outgoing, messages) = mpsc::channel(OUTGOING);
         let hello = wire::FollowerHello {
             identity: hub.identity().to_owned(),

@@ -12,13 +12,14 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::core::{Refusal, StreamId};
 use super::hub::Hub;
-use super::peer::{Security, WINDOW};
+use super::peer::{Proof, Security, WINDOW};
 use super::session::Session;
 use super::transfer::{MESSAGE_BYTES, chunks};
 use crate::phase::Phase;
@@ -43,6 +44,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// The service that each replica offers, whatever its role.
 struct Service {
     hub: Arc<Hub>,
+    security: Security,
     streams: AtomicU64,
     phase: watch::Receiver<Phase>,
     stop: CancellationToken,
@@ -60,19 +62,27 @@ pub async fn listen(
     phase: watch::Receiver<Phase>,
     stop: CancellationToken,
 ) -> Result<(), tonic::transport::Error> {
-    let service = Service { hub, streams: AtomicU64::new(0), phase, stop: stop.clone() };
-    let mut server = Server::builder()
+    let service =
+        Service { hub, security: security.clone(), streams: AtomicU64::new(0), phase, stop: stop.clone() };
+    let service = ReplicationServer::new(service).max_decoding_message_size(MESSAGE_BYTES);
+    let token = security.token().cloned();
+    let admitted = move |request: Request<()>| match &token {
+        Some(token) => token.admits(request.metadata()).map(|()| request),
+        None => Ok(request),
+    };
+    let router = Server::builder()
         .tcp_nodelay(true)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .http2_keepalive_interval(Some(KEEP_ALIVE))
-        .http2_keepalive_timeout(Some(KEEP_ALIVE));
-    if let Some(tls) = security.server() {
-        server = server.tls_config(tls.clone())?;
-    }
-    let serving = server
-        .add_service(ReplicationServer::new(service).max_decoding_message_size(MESSAGE_BYTES))
-        .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)));
+        .http2_keepalive_timeout(Some(KEEP_ALIVE))
+        .add_service(InterceptedService::new(service, admitted));
+    let serving = async {
+        match security.tls() {
+            Some(tls) => router.serve_with_incoming(tls.clone().incoming(listener)).await,
+            None => router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await,
+        }
+    };
     tokio::select! {
         end = serving => end,
         () = stop.cancelled() => Ok(()),
@@ -80,6 +90,12 @@ pub async fn listen(
 }
 
 impl Service {
+    /// What is proven of whoever sent `request`.
+    fn proof<T>(&self, request: &Request<T>) -> Proof {
+        let chain = request.peer_certs().unwrap_or_default();
+        self.security.tls().map(|tls| tls.proof(&chain)).unwrap_or_default()
+    }
+
     /// A follower may read on the Lease that this replica leads before this replica has heard of it: the answer to
     /// its own write is still on the way. Refusing would cost the follower a whole wait between two attempts.
     async fn open(
@@ -99,6 +115,14 @@ impl Service {
     }
 }
 
+/// Nobody speaks for another replica.
+fn proven(proof: &Proof, identity: &str) -> Result<(), Status> {
+    proof.of_identity(identity).map_err(|error| {
+        tracing::warn!(identity, %error, "a caller is not who it says");
+        Status::permission_denied(error.to_string())
+    })
+}
+
 #[tonic::async_trait]
 impl Replication for Service {
     type FollowStream = Outgoing<wire::LeaderMessage>;
@@ -108,12 +132,14 @@ impl Replication for Service {
         &self,
         request: Request<Streaming<wire::FollowerMessage>>,
     ) -> Result<Response<Self::FollowStream>, Status> {
+        let proof = self.proof(&request);
         let mut incoming = request.into_inner();
         let first = tokio::time::timeout(GREETING, incoming.message()).await;
         let first = first.map_err(|_| Status::deadline_exceeded("no greeting came"))??;
         let Some(follower_message::Message::Hello(hello)) = first.and_then(|it| it.message) else {
             return Err(Status::invalid_argument("the first message must be a greeting"));
         };
+        proven(&proof, &hello.identity)?;
         let stream = StreamId(self.streams.fetch_add(1, Ordering::Relaxed));
         let (outgoing, messages) = mpsc::channel(OUTGOING);
         let session = self
@@ -129,7 +155,9 @@ impl Replication for Service {
         &self,
         request: Request<wire::DescribeRequest>,
     ) -> Result<Response<wire::DescribeResponse>, Status> {
+        let proof = self.proof(&request);
         let asked = request.into_inner();
+        proven(&proof, &asked.identity)?;
         let accepted = asked.epoch == 0 || {
             let (epoch, term) = (Epoch(asked.epoch), TermId::from_wire(&asked.term));
             self.hub.update(|core, _| core.see(epoch, term)).is_ok()

@@ -89,6 +89,30 @@ async fn sent_bytes(rig: &Rig, leader: usize) -> Result<f64> {
     Ok(sum)
 }
 
+/// From the start of the leader's program, whose process was killed just before, until it leads again: what the restart
+/// of a container costs beside the container.
+///
+/// # Errors
+///
+/// Where it does not lead in time, or another one does.
+pub async fn restart(rig: &mut Rig) -> Result<Duration> {
+    rig.settled().await?;
+    let leader = rig.fleet.leader(DEADLINE).await?;
+    let replica = &mut rig.fleet.replicas[leader];
+    replica.kill().await?;
+    let start = Instant::now();
+    replica.start()?;
+    let mut ticks = tokio::time::interval(SAMPLE);
+    loop {
+        ticks.tick().await;
+        match replica.status().await {
+            Ok(status) if status.role == "leader" => return Ok(start.elapsed()),
+            _ if start.elapsed() > DEADLINE => bail!("it does not lead {DEADLINE:?} after its start"),
+            _ => {}
+        }
+    }
+}
+
 /// The epoch of the newest version that a replica knows of.
 fn known(status: &Status) -> Option<u64> {
     version_of(&status.known).map(|(epoch, _)| epoch)

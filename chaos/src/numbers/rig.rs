@@ -25,23 +25,24 @@ pub struct Rig {
 }
 
 impl Rig {
-    /// Starts it with a table of about `routes` routes, and waits until all serve it.
+    /// Starts it with a table of about `routes` routes and `more` flags, and waits until all serve it.
     ///
     /// # Errors
     ///
     /// Where the replicas do not come to one table.
-    pub async fn start(binary: &Path, routes: usize, folder: &Folder) -> Result<Self> {
+    pub async fn start(binary: &Path, routes: usize, more: &[&str], folder: &Folder) -> Result<Self> {
         let manifests = folder.sub("manifests")?;
         let groups: Vec<Value> = (0..routes / ROUTES_EACH).map(group).collect();
         write(&manifests, "bulk.json", &json!({"apiVersion": "v1", "kind": "List", "items": groups}))?;
         write(&manifests, "marker.json", &manifests::marker(1))?;
-        let flags = [
+        let mut flags = vec![
             format!("--source=manifests:{}", manifests.display()),
             format!("--lease=file:{}", folder.path().join("lease").display()),
             "-source-poll-timeout=100".to_owned(),
             // What a stopping leader does is measured to the announcement of the next one, not to its own end.
             "-wait-for-healthcheck-interval=1s".to_owned(),
         ];
+        flags.extend(more.iter().map(|flag| (*flag).to_owned()));
         let mut fleet = program::bellwethers(binary, 3, &flags, folder, &History::default())?;
         fleet.start()?;
         fleet.ready(SETTLED).await?;

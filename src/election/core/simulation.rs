@@ -61,6 +61,8 @@ struct Node {
     flight: Option<InFlight>,
     terms: Vec<Term>,
     stopped: bool,
+    /// When it wants to be woken.
+    wake: Moment,
 }
 
 #[derive(Debug)]
@@ -154,7 +156,7 @@ impl World {
         let mut core = Core::new(settings, now);
         // Nobody dawdles: what keeps terms apart must not be the courtesy of the others.
         core.freshness = Freshness::Newest;
-        Node { core, rate, offset, flight: None, terms: Vec::new(), stopped: false }
+        Node { core, rate, offset, flight: None, terms: Vec::new(), stopped: false, wake: now }
     }
 
     const fn timing(&self) -> Timing {
@@ -188,6 +190,7 @@ impl World {
         }
         let wake = node.core.wake_at(now);
         prop_assert!(wake > now, "asks to be woken at {wake:?}, at {now:?}: {:?}", node.core);
+        node.wake = wake;
         Ok(())
     }
 
@@ -254,7 +257,9 @@ impl World {
             let news = self.history[told..].to_vec();
             told = self.history.len();
             for index in (0..self.nodes.len()).filter(|index| Some(*index) != stopped) {
-                self.feed(index, Input::Tick)?;
+                if self.nodes[index].wake <= self.nodes[index].local(self.now) {
+                    self.feed(index, Input::Tick)?;
+                }
                 for stored in &news {
                     self.feed(index, Input::Told(Change::Written(Box::new(stored.clone()))))?;
                 }
@@ -419,13 +424,10 @@ fn acts() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// How many schedules the long run tries, where one is asked for.
-fn long_run() -> Option<u32> {
-    std::env::var("BELLWETHER_SCHEDULES").ok().map(|text| text.parse().expect("a number"))
-}
-
+/// How many schedules are tried: as many as usual, or what the long run asks for.
 fn cases() -> u32 {
-    long_run().unwrap_or(ProptestConfig::default().cases / 2)
+    let told = std::env::var("BELLWETHER_SCHEDULES").ok();
+    told.map_or(ProptestConfig::default().cases, |text| text.parse().expect("a number"))
 }
 
 proptest! {
@@ -442,9 +444,6 @@ proptest! {
             world.act(act)?;
             world.check()?;
         }
-        // Most of the time goes here, and safety is what the long run is for.
-        if long_run().is_none() || acts.len() % 8 == 0 {
-            world.settles()?;
-        }
+        world.settles()?;
     }
 }

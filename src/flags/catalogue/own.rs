@@ -29,7 +29,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 32] = [
+pub(super) static SERVE: [Spec; 34] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -71,9 +71,14 @@ pub(super) static SERVE: [Spec; 32] = [
         "the replication addresses of all replicas, to agree with while nobody leads"),
     own("replication-tls-cert", Path, "", Replication, "this replica's certificate (PEM), for both directions"),
     own("replication-tls-key", Path, "", Replication, "its key"),
-    own("replication-tls-ca", Path, "", Replication, "the authority that every replica's certificate is checked against"),
+    own("replication-tls-ca", Path, "", Replication, "the authorities that every replica's certificate is checked against"),
+    own("replication-tls-shared-name", Text, "", Replication,
+        "a name that every replica's certificate may carry in place of the replica's own (--id): for one certificate for all"),
+    own("replication-token-file", Path, "", Replication,
+        "a token that replicas show each other, where they have no certificates or beside them; of several lines each \
+         is taken, the first is shown"),
     own("replication-plaintext", Bool, "false", Replication,
-        "no TLS between replicas although they are not on one machine; who reaches the port can then feed the fleet"),
+        "neither TLS nor a token between replicas although they are not on one machine; who reaches the port can then feed the fleet"),
 
     own("election-preset", Choice(PRESETS), "default", Election,
         "bench (2 s until a dead leader is replaced), default (3 s), standard (6 s) or careful (15 s)"),
