@@ -6,7 +6,9 @@
 
 pub mod client;
 mod compile;
+mod diff;
 mod guard;
+mod orders;
 mod serve;
 mod status;
 
@@ -21,11 +23,16 @@ use crate::demo::{self, DemoError};
 use crate::flags::{self, Command, FlagError, Parsed, ProcessEnvironment};
 
 /// What the program can do, in the order of the help.
-const COMMANDS: [(&str, &str); 7] = [
+const COMMANDS: [(&str, &str); 12] = [
     ("serve", "run one replica of the route server"),
     ("compile", "print the table that would be served for some manifests"),
     ("demo", "watch three replicas on this machine elect, publish and fail over"),
     ("status", "ask running replicas who leads and what they serve"),
+    ("freeze", "keep what every replica serves as it is"),
+    ("unfreeze", "end a freeze, a pin or a rollback"),
+    ("pin", "serve an earlier table on every replica"),
+    ("rollback", "serve the table before this one on every replica"),
+    ("diff", "compare two of the last tables, route by route"),
     ("guard", "let a table pass that the guard holds back"),
     ("version", "print the version"),
     ("help", "print this, or the help of a command: help serve"),
@@ -99,6 +106,11 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "compile" => compile(rest),
         "demo" => with_clap(rest, "demo", |options| demo::run(options).map_err(CliError::from)),
         "status" => with_clap(rest, "status", status::run),
+        "freeze" => with_clap(rest, "freeze", orders::freeze),
+        "unfreeze" => with_clap(rest, "unfreeze", orders::unfreeze),
+        "pin" => with_clap(rest, "pin", orders::pin),
+        "rollback" => with_clap(rest, "rollback", orders::rollback),
+        "diff" => with_clap(rest, "diff", diff::run),
         "guard" => with_clap(rest, "guard", guard::run),
         "version" | "-version" | "--version" | "-V" => print(&version()),
         "help" | "-help" | "--help" | "-h" => match rest {

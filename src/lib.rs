@@ -21,6 +21,7 @@ pub mod guard;
 pub mod laws;
 pub mod node;
 pub mod object;
+pub mod orders;
 pub mod phase;
 pub mod publish;
 pub mod re2;

@@ -23,9 +23,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::election::{Handle, Loss};
 use crate::flags::ServeOptions;
+use crate::orders::OrdersFile;
 use crate::phase::Phase;
 use crate::publish::{self, Gate, Publisher};
+use crate::replication::clerk::Clerk;
 use crate::replication::core::Replica;
+use crate::replication::exchange::exchange;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{Means, PeerError, Security};
 use crate::replication::{self, attendance, converge, follower, scrub, service, takeover};
@@ -33,8 +36,8 @@ use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
     Tls, TlsError,
 };
-use crate::snapshot::Cell;
 use crate::snapshot::disk::{Disk, WriteError};
+use crate::snapshot::{Cell, Shelf};
 use crate::source::{AccessError, Source, SourceConfig};
 use crate::time::{BootClock, Clock};
 use crate::writes::elections;
@@ -94,6 +97,7 @@ struct Node {
     gauges: serve::Gauges,
     publish_metrics: publish::Metrics,
     gate: Arc<Gate>,
+    clerk: Arc<Clerk>,
     writes: writes::Writes,
 }
 
@@ -154,6 +158,10 @@ impl Node {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             hub.deliveries().resumed(&snapshot.contents, now.as_secs());
         }
+        hub.shelve(Shelf::new(&options.state_dir));
+        let peers = options.replication.peers.clone();
+        let orders = OrdersFile::new(&options.state_dir);
+        let clerk = Clerk::open(hub.clone(), orders, peers, security.clone(), writes.events.clone());
         let election = Arc::new(election);
         Ok(Self {
             options,
@@ -172,6 +180,7 @@ impl Node {
             gauges,
             publish_metrics,
             gate,
+            clerk,
             writes,
         })
     }
@@ -227,6 +236,7 @@ impl Node {
             another_ready: another_ready.clone(),
             registry: Arc::new(self.registry),
             gauges: self.gauges.clone(),
+            clerk: self.clerk.clone(),
             gate: self.gate,
             admin_token: self.options.admin_token_file.clone(),
             shards: self.options.shards.clone(),
@@ -261,6 +271,10 @@ impl Node {
             tasks.spawn("takeover", takeover::watch(self.hub.clone(), gone));
         }
         tasks.spawn("secrets", self.security.clone().renew());
+        let (peers, reach) = (self.options.replication.peers.clone(), self.clerk.reach().clone());
+        tasks.spawn("exchange", exchange(self.hub.clone(), peers, self.security.clone(), reach));
+        tasks.spawn("orders", self.clerk.keep());
+        tasks.spawn("history", keeper::keep_history(self.hub.clone(), Shelf::new(&self.options.state_dir)));
         tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());

@@ -4,6 +4,7 @@
 //! poll. What can go wrong: the upstream (the old table stays, the poll is repeated), an empty table (never
 //! published), a table that is doubtfully small (held by the guard), the term (everything stops at the next step).
 
+mod carry;
 mod draft;
 mod findings;
 mod gate;
@@ -19,6 +20,7 @@ pub use findings::Findings;
 pub use gate::Gate;
 pub use metrics::Metrics;
 
+use self::carry::Carrier;
 use crate::compile::{Past, ServiceName, Settings};
 use crate::election::{Handle, Role, Term};
 use crate::replication::catch_up;
@@ -157,7 +159,17 @@ impl<S: ObjectSource> Publisher<S> {
             }
         }
         self.gate.open(inherited.map(|snapshot| snapshot.contents.counts.clone()));
-        self.poll_for_ever(term).await;
+        let carrier = Carrier {
+            hub: self.hub.clone(),
+            gate: self.gate.clone(),
+            peers: self.peers.clone(),
+            security: self.security.clone(),
+            events: self.events.clone(),
+        };
+        tokio::select! {
+            () = carrier.run(term) => {}
+            () = self.poll_for_ever(term) => {}
+        }
     }
 
     async fn poll_for_ever(&mut self, term: &Term) {
@@ -165,11 +177,13 @@ impl<S: ObjectSource> Publisher<S> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut complained: Option<(String, Instant)> = None;
         self.metrics.started();
+        let mut orders = self.hub.orders();
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 // An operator waits for it.
                 () = self.gate.released() => {}
+                Ok(()) = orders.changed() => {}
             }
             self.election.alive();
             let started = Instant::now();
@@ -243,6 +257,9 @@ impl<S: ObjectSource> Publisher<S> {
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
         let quarantined = draft.contents.quarantined.len();
+        if !self.hub.read(|core| core.may_publish(&draft.contents)) {
+            return Ok(Some(Published::Held));
+        }
         let same_table = self
             .hub
             .read(|core| core.newest().is_some_and(|newest| newest.contents.same_tables(&draft.contents)));
@@ -261,7 +278,9 @@ impl<S: ObjectSource> Publisher<S> {
                     tracing::info!(%version, ?digest, routes, quarantined, "announced");
                 }
                 // What waits may never be published; the next poll plans again.
-                if let Some(planned) = planned.filter(|_| published != Published::Waiting) {
+                if let Some(planned) =
+                    planned.filter(|_| !matches!(published, Published::Waiting | Published::Held))
+                {
                     self.status.offer(term, self.hub.read(|core| core.known()), planned);
                 }
                 Ok(Some(published))

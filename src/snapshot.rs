@@ -10,6 +10,8 @@ mod delta;
 mod digest;
 pub mod disk;
 mod gzip;
+mod history;
+mod shelf;
 mod table;
 mod version;
 
@@ -22,6 +24,8 @@ pub use announcement::{Announcement, HeaderError, Received, TableInfo};
 pub use cell::{Cell, Standing, View};
 pub use delta::Delta;
 pub use digest::Digest;
+pub use history::{History, KEPT, Kept, Target};
+pub use shelf::Shelf;
 pub use table::{Condition, Table, TableError};
 pub use version::{Epoch, Sequence, TermId, Version, VersionError};
 
@@ -56,6 +60,8 @@ pub struct Contents {
     pub diagnostics: Vec<Diagnostic>,
     /// What it was made of; the guard compares the next table with it.
     pub counts: Counts,
+    /// The number of the operator's order that it was published by; zero where it is what the upstream holds.
+    pub order: u64,
     /// The ready addresses of single Services that clients ask for by `namespace/name`.
     pub addresses: BTreeMap<String, Vec<String>>,
 }
@@ -70,6 +76,7 @@ impl Contents {
             quarantined: Vec::new(),
             diagnostics: Vec::new(),
             counts: Counts(BTreeMap::new()),
+            order: 0,
             addresses: BTreeMap::new(),
         }
     }
@@ -102,7 +109,7 @@ impl Contents {
         Self { zones: zones.collect(), table: put(&self.table), ..self.clone() }
     }
 
-    /// Whether it says the same of its input as `other`: what is wrong with it, what is left out, what the guard and the
+    /// Whether it says the same of its input as `other`: who asked for it, what is wrong with it, what is left out, what the guard and the
     /// next leader start from, which addresses clients ask for. Others that no table has come and go, and alone make no
     /// difference.
     pub fn same_findings(&self, other: &Self) -> bool {
@@ -111,7 +118,8 @@ impl Contents {
             counts.0.remove(&Measure::Addresses);
             counts
         };
-        self.quarantined == other.quarantined
+        self.order == other.order
+            && self.quarantined == other.quarantined
             && self.diagnostics == other.diagnostics
             && counts(self) == counts(other)
             && self.addresses == other.addresses

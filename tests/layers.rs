@@ -9,6 +9,7 @@ const PURE: [&str; 13] = [
     "object",
     "compile",
     "guard",
+    "orders",
     "re2",
     "snapshot",
     "election/core",

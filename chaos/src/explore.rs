@@ -50,6 +50,7 @@ fn spaces(share: usize) -> Vec<Space> {
     vec![
         space("2 replicas, 1 term, A to B", 2, "AB", one),
         space("2 replicas, 1 term, A to B, a crash", 2, "AB", Spent { crashes: 1, ..one }),
+        space("2 replicas, 1 term, A to B, two freezes", 2, "AB", Spent { freezes: 2, ..one }),
         space("2 replicas, 1 term, A to B to A", 2, "ABA", one),
         space("2 replicas, 2 terms, A to B", 2, "AB", two),
         space("2 replicas, 2 terms, A to B, a release", 2, "AB", Spent { releases: 1, ..two }),
@@ -61,7 +62,7 @@ fn spaces(share: usize) -> Vec<Space> {
 
 /// Everything that may go wrong, several times over.
 fn wild() -> Plan {
-    let limits = Spent { terms: 5, crashes: 3, releases: 2, deletions: 1, forgets: 1, breaks: 3 };
+    let limits = Spent { terms: 5, crashes: 3, releases: 2, deletions: 1, forgets: 1, breaks: 3, freezes: 3 };
     Plan::new(3, 2, "ABACAB", limits)
 }
 

@@ -73,6 +73,16 @@ impl Client {
         }
     }
 
+    /// The same, whatever the status: what is wrong stands in the body.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer within the deadline.
+    pub async fn answer(&self, server: &str, path: &str) -> Result<(StatusCode, Bytes), AskError> {
+        let (url, uri) = address(server, path)?;
+        self.ask(url, Request::get(uri)).await
+    }
+
     /// Gives the command `path` to `server`, with a token where one is given. Its answer, whatever the status: what is
     /// wrong stands in the body.
     ///

@@ -89,9 +89,20 @@ fn table(answers: &[Value]) -> String {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
+    text.push_str(&orders(answers));
     text.push_str(&held(answers));
     text.push_str(&left_out(answers));
     text
+}
+
+/// What operators have ordered: the same everywhere, a second after it was.
+fn orders(answers: &[Value]) -> String {
+    let number = |status: &&Value| {
+        let held = [&status["orders"]["frozen"], &status["orders"]["pinned"]];
+        held.iter().filter_map(|order| order["number"].as_u64()).max()
+    };
+    let lines = answers.iter().max_by_key(number).map(|status| super::orders::in_force(&status["orders"]));
+    lines.filter(|lines| !lines.is_empty()).map(|lines| format!("\nordered:\n{lines}")).unwrap_or_default()
 }
 
 /// What the leader's guard holds back.

@@ -1,4 +1,4 @@
-//! Keeps the last known good on disk in step with what is active, off the threads that serve.
+//! Keeps on disk what is active, and what was lately: off the threads that serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::replication::hub::Hub;
 use crate::snapshot::disk::Disk;
+use crate::snapshot::{Kept, Shelf};
 
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
@@ -32,6 +33,44 @@ pub async fn keep(hub: Arc<Hub>, disk: Disk) {
                 tracing::warn!(%error, "the last known good is not kept; a restart would start from an older one");
                 complained = Some(Instant::now());
             }
+        }
+    }
+}
+
+/// Puts each table that was active on the shelf, the oldest first, and takes up at the start what is there. One that cannot
+/// be written is tried again with the next change.
+pub async fn keep_history(hub: Arc<Hub>, shelf: Shelf) {
+    let reading = shelf.clone();
+    if let Ok((kept, rejected)) = tokio::task::spawn_blocking(move || reading.list()).await {
+        for file in rejected {
+            tracing::warn!(path = %file.path.display(), reason = %file.reason, "not kept in the history");
+        }
+        hub.history(|history| history.restore(kept));
+    }
+    let mut changed = hub.changed();
+    let mut failed = None;
+    loop {
+        let next = hub.history(|history| {
+            let others: Vec<_> = history.iter().map(Kept::first).collect();
+            history.not_on_disk().map(|(first, snapshot)| (first, snapshot, others))
+        });
+        let Some((first, snapshot, others)) = next.filter(|(first, ..)| failed != Some(*first)) else {
+            failed = None;
+            if changed.changed().await.is_err() {
+                return;
+            }
+            continue;
+        };
+        let shelf = shelf.clone();
+        match tokio::task::spawn_blocking(move || shelf.write(first, &snapshot, &others)).await {
+            Ok(Ok(())) => hub.history(|history| history.is_on_disk(first)),
+            Ok(Err(error)) => {
+                tracing::debug!(%first, %error, "not kept in the history");
+                hub.metrics().disk_error();
+                failed = Some(first);
+                tokio::time::sleep(COMPLAIN).await;
+            }
+            Err(_) => failed = Some(first),
         }
     }
 }

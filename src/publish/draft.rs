@@ -66,6 +66,7 @@ pub(super) fn draft(
         quarantined,
         diagnostics,
         counts: compiled.counts,
+        order: 0,
         addresses,
     };
     let past = Past::compiled(contents.table.plain().clone(), compiled.ledger, compiled.quarantined);

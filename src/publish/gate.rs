@@ -6,7 +6,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::compile::{Counts, Measure};
 use crate::guard::{Fall, Guard, Held, Passed, Thresholds};
@@ -30,6 +30,8 @@ pub struct Gate {
     guard: Mutex<Guard>,
     thresholds: Thresholds,
     release: Notify,
+    /// How many tables were judged since the term began.
+    judged: watch::Sender<u64>,
     held: Gauge,
     fallen: Family<What, Gauge>,
     held_polls: Counter,
@@ -44,6 +46,7 @@ impl Gate {
             guard: Mutex::new(Guard::new(thresholds)),
             thresholds,
             release: Notify::new(),
+            judged: watch::Sender::default(),
             held: Gauge::default(),
             fallen: Family::default(),
             held_polls: Counter::default(),
@@ -77,6 +80,7 @@ impl Gate {
     /// A term begins, with what the published table is made of.
     pub(crate) fn open(&self, published: Option<Counts>) {
         self.guard.lock().begin(published);
+        self.judged.send_replace(0);
         self.show(None);
     }
 
@@ -88,6 +92,12 @@ impl Gate {
 
     /// Whether a table made of `counts` may be published. Says in the log what is held and when that ends.
     pub(crate) fn passes(&self, counts: &Counts, same_table: bool, now_millis: u64) -> bool {
+        let passes = self.judge(counts, same_table, now_millis);
+        self.judged.send_modify(|judged| *judged += 1);
+        passes
+    }
+
+    fn judge(&self, counts: &Counts, same_table: bool, now_millis: u64) -> bool {
         let mut guard = self.guard.lock();
         let before = guard.held().cloned();
         let held = match guard.check(counts, same_table, now_millis) {
@@ -146,6 +156,11 @@ impl Gate {
         tracing::info!(what = held.describe(), "an operator releases what the guard holds");
         self.release.notify_one();
         Some(held)
+    }
+
+    /// How many tables were judged since the term began; wakes after each.
+    pub(super) fn judged(&self) -> watch::Receiver<u64> {
+        self.judged.subscribe()
     }
 
     /// Waits for a release.

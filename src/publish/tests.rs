@@ -8,6 +8,7 @@ use crate::election::store::memory::MemoryLease;
 use crate::election::{Config, Identity, Timing};
 use crate::guard::Thresholds;
 use crate::object::Objects;
+use crate::orders::{Act, Target};
 use crate::replication::core::Replica;
 use crate::snapshot::{Epoch, Snapshot};
 use crate::time::{BootClock, Clock, Moment};
@@ -246,4 +247,87 @@ async fn poison_keeps_its_last_good_routes_over_a_change_of_leader_and_a_restart
     assert_eq!(restarted.table().await, table);
     restarted.poll(&bad[1..]).await;
     assert_eq!(of_g00(&restarted.table().await), "", "deleted, it is gone");
+}
+
+/// Waits until the order `number` is carried out; what the leader said.
+async fn outcome(lab: &Lab, number: u64) -> String {
+    let mut orders = lab.hub.orders();
+    let done = orders.wait_for(|orders| orders.outcome(number).is_some());
+    let orders = tokio::time::timeout(Duration::from_secs(10), done)
+        .await
+        .expect("in time")
+        .expect("the hub is there");
+    orders.outcome(number).expect("it was waited for").said.clone()
+}
+
+fn give(lab: &Lab, act: Act) -> u64 {
+    lab.hub.order(|orders| orders.give(act, "ann".to_owned(), String::new(), 0)).number
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_that_waited_for_a_leader_lets_pass_what_that_one_holds_first() {
+    let mut before = Lab::start(None).await;
+    before.poll(&groups(40)).await;
+    before.table().await;
+    let mut lab = Lab::start(Some(before.snapshot())).await;
+    let release = give(&lab, Act::GuardRelease);
+    lab.poll(&groups(20)).await;
+    assert!(outcome(&lab, release).await.starts_with("released, if"), "it was held first");
+    lab.poll(&groups(20)).await;
+    assert_eq!((count(&lab.table().await), lab.is_current()), (20, true));
+
+    let release = give(&lab, Act::GuardRelease);
+    assert_eq!(outcome(&lab, release).await, "nothing was held");
+    lab.poll(&groups(5)).await;
+    assert_eq!(count(&lab.table().await), 20, "a release that is carried out is used up");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_not_published_while_held_by_order_is_judged_afterwards() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(40)).await;
+    lab.table().await;
+    give(&lab, Act::Freeze);
+    for _ in 0..5 {
+        lab.poll(&groups(20)).await;
+        assert_eq!((count(&lab.table().await), lab.gate.held(), lab.is_current()), (40, None, true));
+    }
+    give(&lab, Act::Unfreeze);
+    lab.poll(&groups(20)).await;
+    assert_eq!(count(&lab.table().await), 40, "held by the guard, as it would have been before");
+    assert!(lab.gate.held().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_pinned_is_published_without_a_poll_and_again_in_the_next_term() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(2)).await;
+    lab.table().await;
+    let first = lab.snapshot();
+    lab.poll(&groups(3)).await;
+    assert_eq!(count(&lab.table().await), 3);
+    let target = Target { version: first.version, origin: first.origin, digest: first.digest() };
+    let pin = give(&lab, Act::Pin(target));
+    assert!(outcome(&lab, pin).await.starts_with("published as 10."));
+    assert_eq!((lab.snapshot().digest(), lab.is_current()), (first.digest(), true));
+    assert!(lab.snapshot().origin > first.origin);
+    assert_eq!(lab.snapshot().read_at_millis, first.read_at_millis, "it is as old as it was");
+    lab.poll(&groups(3)).await;
+    lab.poll(&groups(3)).await;
+    assert_eq!(count(&lab.table().await), 2, "no read is published");
+
+    lab.role.send_replace(Role::Follower(None));
+    let mut changed = lab.hub.changed();
+    lab.next_term().await;
+    while !(lab.is_current() && lab.snapshot().version.epoch == Epoch(11)) {
+        tokio::time::timeout(Duration::from_secs(10), changed.changed())
+            .await
+            .expect("in time")
+            .expect("there");
+    }
+    assert_eq!(lab.snapshot().digest(), first.digest());
+    give(&lab, Act::Unfreeze);
+    lab.poll(&groups(3)).await;
+    lab.poll(&groups(3)).await;
+    assert_eq!(count(&lab.table().await), 3);
 }

@@ -13,7 +13,7 @@ use super::hub::Hub;
 use super::peer::Security;
 use super::transfer::Incoming;
 use crate::election::Term;
-use crate::snapshot::{Announcement, Epoch, Snapshot, TermId};
+use crate::snapshot::{Announcement, Epoch, Snapshot, Target, TermId, Version};
 use crate::wire;
 
 /// How long a peer may take to say what it has. Whoever is slower is treated as gone.
@@ -108,6 +108,7 @@ async fn describe(
         identity: hub.identity().to_owned(),
         epoch: term.map_or(0, |(epoch, _)| epoch.0),
         term: term.map(|(_, id)| id.to_wire()).unwrap_or_default(),
+        orders: Some((&*hub.orders().borrow()).into()),
     };
     let answer = peer.describe(request).await;
     let answer = answer.map_err(|status| unreachable(status.to_string()))?.into_inner();
@@ -117,10 +118,54 @@ async fn describe(
     if answer.identity == hub.identity() {
         return Ok(None);
     }
+    if let Some(theirs) = answer.orders {
+        hub.order(|orders| orders.merge(&theirs.into()));
+    }
     let active = answer.active.map(Announcement::decode).transpose();
     let active = active.map_err(|error| unreachable(error.to_string()))?;
     let (fence, accepted, current) = (Epoch(answer.fence), answer.accepted, answer.current);
     Ok(Some(Answer { address: address.to_owned(), fence, accepted, current, active }))
+}
+
+/// What a peer has kept that was active under `version`, and which of `peers` that is.
+pub async fn kept(
+    version: Version,
+    peers: &[String],
+    security: &Security,
+) -> Option<((String, Announcement), Target)> {
+    let questions = peers.iter().map(|address| async move {
+        let (mut peer, _) = security.connect(address).await.ok()?;
+        let request = wire::FetchRequest { version: Some(version.into()), ..Default::default() };
+        let header = peer.fetch(request).await.ok()?.into_inner().message().await.ok()??.header?;
+        let header = Announcement::decode(header).ok()?;
+        let target = Target { version, origin: header.origin, digest: header.digest() };
+        Some(((address.clone(), header), target))
+    });
+    let asked =
+        questions.map(|question| async { tokio::time::timeout(DESCRIBE, question).await.ok().flatten() });
+    join_all(asked).await.into_iter().flatten().next()
+}
+
+/// The snapshot that `target` names, from a peer that has kept it.
+pub async fn fetch_kept(
+    hub: &Hub,
+    target: &Target,
+    peers: &[String],
+    security: &Security,
+) -> Option<Snapshot> {
+    let ((address, header), found) = kept(target.version, peers, security).await?;
+    if found.digest != target.digest {
+        tracing::warn!(peer = address, version = %target.version, "keeps another table under this version");
+        return None;
+    }
+    let fetched = tokio::time::timeout(FETCH, fetch(hub, &address, header, security)).await;
+    let reason = match fetched {
+        Ok(Ok(snapshot)) => return Some(snapshot),
+        Ok(Err(reason)) => reason,
+        Err(_) => "it did not come in time".to_owned(),
+    };
+    tracing::warn!(peer = address, version = %target.version, reason, "cannot fetch a table that it keeps");
+    None
 }
 
 async fn fetch(
@@ -140,6 +185,7 @@ async fn fetch(
             origin: Some(announcement.origin.into()),
             digest: announcement.digest().to_wire(),
             tables: incoming.wanted(),
+            version: None,
         };
         let answer = peer.fetch(request).await;
         let mut chunks = answer.map_err(|status| status.to_string())?.into_inner();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::catch_up::{best, survey};
+use super::core::Hold;
 use super::hub::Hub;
 use super::peer::Security;
 
@@ -35,6 +36,9 @@ pub async fn converge(
         let answers: Vec<_> = answers.into_iter().filter_map(Result::ok).flatten().collect();
         another_current.store(answers.iter().any(|answer| answer.current), Ordering::Relaxed);
         if hub.read(|core| core.is_led(now)) {
+            continue;
+        }
+        if hub.read(|core| core.held_by_order() == Hold::Frozen && core.active().is_some()) {
             continue;
         }
         let Some(snapshot) = best(&hub, answers, &security).await else { continue };

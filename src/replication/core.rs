@@ -6,6 +6,7 @@
 
 mod fence;
 mod follow;
+mod hold;
 mod lead;
 mod mend;
 mod state;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use fence::{Fence, Refusal};
+pub use hold::Hold;
 pub use lead::{Draft, Outlook, Pong, Progress, Published, StreamId};
 
 use crate::snapshot::{Announcement, Epoch, Snapshot, Standing, TermId, Version, View};
@@ -38,6 +40,9 @@ pub struct Replica {
     touch: Option<Touch>,
     leading: Option<lead::Leading>,
     confirmed: Confirmed,
+    hold: Hold,
+    /// The leader's word to activate this version, which waits for the end of a freeze.
+    word: Option<Version>,
 }
 
 /// The last poll that found the upstream unchanged, and the origin of the table that it confirmed: a change of
@@ -140,5 +145,6 @@ impl Replica {
         self.active = Some(snapshot);
         self.staged.take_if(|staged| staged.version <= version);
         self.announced.take_if(|announced| announced.version <= version);
+        self.word.take_if(|word| *word <= version);
     }
 }

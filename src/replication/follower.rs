@@ -19,6 +19,7 @@ use super::peer::{PeerError, Security};
 use super::session::SILENCE;
 use super::transfer::{Incoming, TransferError};
 use crate::election::{Leader, Role};
+use crate::orders::Orders;
 use crate::snapshot::disk::FORMAT;
 use crate::snapshot::{Announcement, Digest, Epoch, HeaderError, Snapshot, TableError, TermId, Version};
 use crate::time::Moment;
@@ -144,6 +145,7 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
             work: Work::Idle,
             deliveries: hub.deliveries().feed(Teller::Leader),
             only_whole: false,
+            orders: hub.orders(),
         };
         stream.send(follower_message::Message::Hello(hello)).await?;
         let opened = tokio::time::timeout(GREETING, client.follow(ReceiverStream::new(messages))).await;
@@ -201,6 +203,7 @@ struct Stream {
     deliveries: Feed,
     /// Deltas of this leader did not lead to its tables.
     only_whole: bool,
+    orders: watch::Receiver<Orders>,
 }
 
 impl Stream {
@@ -211,6 +214,7 @@ impl Stream {
         while let Some(deliveries) = self.deliveries.ready() {
             self.send(follower_message::Message::Deliveries(deliveries)).await?;
         }
+        self.orders.mark_changed();
         let mut deadline = Instant::now() + SILENCE;
         loop {
             tokio::select! {
@@ -231,6 +235,10 @@ impl Stream {
                     }
                 },
                 _ = ticks.tick() => self.ping().await?,
+                Ok(()) = self.orders.changed() => {
+                    let orders = wire::Orders::from(&*self.orders.borrow_and_update());
+                    self.send(follower_message::Message::Orders(orders)).await?;
+                }
                 deliveries = self.deliveries.next() => {
                     self.send(follower_message::Message::Deliveries(deliveries)).await?;
                 }
@@ -268,6 +276,11 @@ impl Stream {
                     }
                     // Active already, after a reconnection.
                     Err(Refusal::NotStaged) => Ok(()),
+                    Err(refusal @ Refusal::Frozen) => {
+                        self.hub.refused(refusal);
+                        tracing::info!(version = %Version::from(version), reason = %refusal, "not activated");
+                        Ok(())
+                    }
                     Err(refusal) => self.refused(refusal),
                 }
             }
@@ -277,6 +290,10 @@ impl Stream {
             }
             Some(Message::Deliveries(deliveries)) => {
                 self.hub.deliveries().heard(&deliveries, Teller::Leader);
+                Ok(())
+            }
+            Some(Message::Orders(theirs)) => {
+                self.hub.order(|orders| orders.merge(&theirs.into()));
                 Ok(())
             }
             Some(Message::Retired(_)) => Err(End::Retired),

@@ -1,6 +1,6 @@
 //! The one place of a process that changes its replication state, and keeps the served cell in step with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -10,7 +10,8 @@ use super::deliveries::Deliveries;
 use super::deltas::Deltas;
 use super::metrics::Metrics;
 use crate::election::Leader;
-use crate::snapshot::{Cell, Epoch};
+use crate::orders::Orders;
+use crate::snapshot::{Cell, Epoch, History, Kept, Shelf, Snapshot};
 use crate::time::{Clock, Moment};
 
 /// The shared handle. Every change goes through [`Hub::update`], under one short lock that no await is held in.
@@ -22,6 +23,9 @@ pub struct Hub {
     changed: watch::Sender<u64>,
     outranked: watch::Sender<Epoch>,
     broken: watch::Sender<Option<Leader>>,
+    orders: watch::Sender<Orders>,
+    history: Mutex<History>,
+    shelf: OnceLock<Shelf>,
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
     deltas: Deltas,
@@ -37,6 +41,8 @@ impl Hub {
         metrics: Metrics,
     ) -> Arc<Self> {
         cell.store(replica.view());
+        let mut history = History::default();
+        replica.active().into_iter().for_each(|active| history.add(active));
         let deliveries = Deliveries::new(clock.clone(), metrics.deliveries());
         Arc::new(Self {
             identity,
@@ -46,6 +52,9 @@ impl Hub {
             changed: watch::Sender::default(),
             outranked: watch::Sender::default(),
             broken: watch::Sender::default(),
+            orders: watch::Sender::default(),
+            history: Mutex::new(history),
+            shelf: OnceLock::new(),
             metrics,
             deliveries,
             deltas: Deltas::default(),
@@ -80,8 +89,10 @@ impl Hub {
     /// Changes the state, and what requests see of it, in one step.
     pub fn update<T>(&self, change: impl FnOnce(&mut Replica, Moment) -> T) -> T {
         let mut core = self.core.lock();
+        let before = core.active().cloned();
         let result = change(&mut core, self.clock.now());
         self.cell.store(core.view());
+        self.remember(before.as_ref(), &core);
         drop(core);
         self.changed.send_modify(|generation| *generation += 1);
         result
@@ -119,6 +130,60 @@ impl Hub {
     /// The stream to `leader` broke off: its process, its machine or the network between has failed.
     pub fn broke(&self, leader: &Leader) {
         self.broken.send_replace(Some(leader.clone()));
+    }
+
+    /// What operators have ordered, as far as this replica knows.
+    pub fn orders(&self) -> watch::Receiver<Orders> {
+        self.orders.subscribe()
+    }
+
+    /// Changes what is ordered, by an operator's word or a peer's, and obeys at once.
+    pub fn order<T>(&self, change: impl FnOnce(&mut Orders) -> T) -> T {
+        let mut result = None;
+        let changed = self.orders.send_if_modified(|orders| {
+            let before = orders.clone();
+            result = Some(change(orders));
+            *orders != before
+        });
+        if changed {
+            // Looked at under the lock of the state, so that of two changes the later one stays.
+            self.update(|core, now| core.hold(self.orders.borrow().held(), now));
+        }
+        result.expect("it was called")
+    }
+
+    fn remember(&self, before: Option<&Arc<Snapshot>>, core: &Replica) {
+        if let Some(active) = core.active().filter(|active| before.is_none_or(|it| !Arc::ptr_eq(it, active)))
+        {
+            self.history.lock().add(active);
+        }
+    }
+
+    /// Looks at what was active here lately, or adds to what is known of it.
+    pub fn history<T>(&self, look: impl FnOnce(&mut History) -> T) -> T {
+        look(&mut self.history.lock())
+    }
+
+    /// What memory has no room for is on `shelf`.
+    pub fn shelve(&self, shelf: Shelf) {
+        let _ = self.shelf.set(shelf);
+    }
+
+    /// The snapshot that `find` finds, from memory or from the disk.
+    pub async fn kept(&self, find: impl Fn(&History) -> Option<&Kept>) -> Option<Arc<Snapshot>> {
+        let (first, snapshot) =
+            self.history(|history| find(history).map(|kept| (kept.first(), kept.snapshot().cloned())))?;
+        if snapshot.is_some() {
+            return snapshot;
+        }
+        let shelf = self.shelf.get()?.clone();
+        match tokio::task::spawn_blocking(move || shelf.read(first)).await.ok()? {
+            Ok(snapshot) => Some(Arc::new(snapshot)),
+            Err(reason) => {
+                tracing::warn!(version = %first, %reason, "a snapshot on disk cannot be used");
+                None
+            }
+        }
     }
 
     /// Counts a refusal and passes it on.
@@ -163,6 +228,7 @@ impl Hub {
                 self.deliveries.activated(&before.contents, &snapshot.contents, snapshot.version);
             }
             self.cell.store(core.view());
+            self.remember(None, &core);
             drop(core);
             self.changed.send_modify(|generation| *generation += 1);
         }

@@ -23,7 +23,7 @@ use super::peer::{Proof, Security, WINDOW};
 use super::session::Session;
 use super::transfer::{MESSAGE_BYTES, chunks};
 use crate::phase::Phase;
-use crate::snapshot::{Announcement, Digest, Epoch, TermId, Version};
+use crate::snapshot::{Announcement, Digest, Epoch, Target, TermId, Version};
 use crate::wire::replication_server::{Replication, ReplicationServer};
 use crate::wire::{self, follower_message};
 
@@ -96,6 +96,14 @@ impl Service {
         self.security.tls().map(|tls| tls.proof(&chain)).unwrap_or_default()
     }
 
+    /// Takes over what a peer knows of orders; what is known then.
+    fn told(&self, theirs: Option<wire::Orders>) -> wire::Orders {
+        if let Some(theirs) = theirs {
+            self.hub.order(|orders| orders.merge(&theirs.into()));
+        }
+        (&*self.hub.orders().borrow()).into()
+    }
+
     /// A follower may read on the Lease that this replica leads before this replica has heard of it: the answer to
     /// its own write is still on the way. Refusing would cost the follower a whole wait between two attempts.
     async fn open(
@@ -158,6 +166,7 @@ impl Replication for Service {
         let proof = self.proof(&request);
         let asked = request.into_inner();
         proven(&proof, &asked.identity)?;
+        let orders = self.told(asked.orders);
         let accepted = asked.epoch == 0 || {
             let (epoch, term) = (Epoch(asked.epoch), TermId::from_wire(&asked.term));
             self.hub.update(|core, _| core.see(epoch, term)).is_ok()
@@ -172,7 +181,20 @@ impl Replication for Service {
             accepted,
             active: active.map(|snapshot| Announcement::of(&snapshot).encode()),
             current,
+            orders: Some(orders),
         }))
+    }
+
+    async fn exchange(
+        &self,
+        request: Request<wire::ExchangeRequest>,
+    ) -> Result<Response<wire::ExchangeResponse>, Status> {
+        let proof = self.proof(&request);
+        let asked = request.into_inner();
+        proven(&proof, &asked.identity)?;
+        let orders = self.told(asked.orders);
+        let identity = self.hub.identity().to_owned();
+        Ok(Response::new(wire::ExchangeResponse { identity, orders: Some(orders) }))
     }
 
     async fn fetch(
@@ -182,15 +204,26 @@ impl Replication for Service {
         let asked = request.into_inner();
         let origin: Option<Version> = asked.origin.map(Into::into);
         let active = self.hub.read(|core| core.active().cloned());
-        let same = active.filter(|active| {
-            Some(active.origin) == origin && Some(active.digest()) == Digest::from_wire(&asked.digest)
-        });
-        let snapshot = same.ok_or_else(|| Status::not_found("that snapshot is not active here any more"))?;
+        let digest = Digest::from_wire(&asked.digest);
+        let same = active.filter(|active| Some(active.origin) == origin && Some(active.digest()) == digest);
+        let snapshot = match (same, asked.version, origin, digest) {
+            (Some(same), None, ..) => Some(same),
+            (_, Some(version), ..) => self.hub.kept(|history| history.entry(version.into())).await,
+            (None, None, Some(origin), Some(digest)) => {
+                let target = Target { version: Version::default(), origin, digest };
+                self.hub.kept(|history| history.exact(&target)).await
+            }
+            (None, None, ..) => None,
+        };
+        let snapshot =
+            snapshot.ok_or_else(|| Status::not_found("that snapshot is not kept here any more"))?;
+        let header = asked.version.map(|_| Announcement::of(&snapshot).encode());
+        let header = header.map(|header| Ok(wire::FetchResponse { header: Some(header), chunk: None }));
         let metrics = self.hub.metrics().clone();
         let chunks = chunks(&snapshot, &asked.tables, |_, _| None).into_iter().map(move |chunk| {
             metrics.sent(chunk.data.len());
-            Ok(wire::FetchResponse { chunk: Some(chunk) })
+            Ok(wire::FetchResponse { chunk: Some(chunk), header: None })
         });
-        Ok(Response::new(Box::pin(stream::iter(chunks))))
+        Ok(Response::new(Box::pin(stream::iter(header.into_iter().chain(chunks)))))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -16,6 +16,7 @@ use super::core::{Refusal, StreamId};
 use super::deliveries::Feed;
 use super::hub::Hub;
 use super::ledger::Teller;
+use crate::orders::Orders;
 use crate::snapshot::{Announcement, Digest, Epoch, Snapshot, TermId, Version};
 use crate::wire::{self, follower_message, leader_message};
 
@@ -39,6 +40,7 @@ pub struct Session {
     transfer: VecDeque<wire::Chunk>,
     hello: Option<wire::LeaderHello>,
     deliveries: Feed,
+    orders: watch::Receiver<Orders>,
 }
 
 /// Why a stream ended.
@@ -90,6 +92,7 @@ impl Session {
         tracing::info!(follower = hello.identity, %epoch, "follower connected");
         Ok(Self {
             deliveries: hub.deliveries().feed(Teller::Follower(stream)),
+            orders: hub.orders(),
             hub,
             identity: hello.identity,
             stream,
@@ -118,6 +121,7 @@ impl Session {
         if let Some(hello) = self.hello.take() {
             self.send(leader_message::Message::Hello(hello)).await?;
         }
+        self.orders.mark_changed();
         // Before any grant: who may be current must know who has what.
         self.tell().await?;
         let outgoing = self.outgoing.clone();
@@ -132,6 +136,10 @@ impl Session {
                     self.heard(message).await?;
                 }
                 () = tokio::time::sleep_until(deadline) => return Err(End::Silence),
+                Ok(()) = self.orders.changed() => {
+                    let orders = wire::Orders::from(&*self.orders.borrow_and_update());
+                    self.send(leader_message::Message::Orders(orders)).await?;
+                }
                 _ = changed.changed() => {}
                 chunks = prepared(&mut self.preparing) => self.transfer = chunks?,
                 permit = outgoing.reserve(), if !self.transfer.is_empty() => {
@@ -182,6 +190,10 @@ impl Session {
             }
             Some(Message::Deliveries(deliveries)) => {
                 self.hub.deliveries().heard(&deliveries, Teller::Follower(stream));
+                Ok(())
+            }
+            Some(Message::Orders(theirs)) => {
+                self.hub.order(|orders| orders.merge(&theirs.into()));
                 Ok(())
             }
             Some(Message::Activated(_) | Message::Hello(_)) | None => Ok(()),

@@ -1,19 +1,14 @@
-//! Commands to a running replica on its support listener: who may give them, and what they answer.
+//! Commands to a running replica on its support listener: who may give them.
 //!
-//! They are taken from this machine (`kubectl port-forward` ends there too), or from whoever knows the token. What can
-//! go wrong: neither is so (403), the replica cannot carry the order out (409, saying who can).
+//! They are taken from this machine (`kubectl port-forward` ends there too), or from whoever knows the token; from others
+//! not (403).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use axum::Json;
-use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
 use http::header::{AUTHORIZATION, ORIGIN};
-use http::{HeaderMap, StatusCode};
 
-use super::held::Held;
-use crate::election::Role;
-use crate::publish::Gate;
 use crate::snapshot::Digest;
 
 /// Whether a command comes from somebody who may give it.
@@ -48,23 +43,6 @@ pub(super) async fn authorize(
         Ok(())
     } else {
         Err("commands from other machines need the token of --admin-token-file".to_owned())
-    }
-}
-
-/// Lets what the guard holds pass, if this replica leads.
-pub(super) fn release(gate: &Gate, role: &Role) -> Response {
-    let conflict = |reason: String| (StatusCode::CONFLICT, format!("{reason}\n")).into_response();
-    match role {
-        Role::Leader(_) => match gate.release() {
-            Some(held) => Json(Held::from(&held)).into_response(),
-            None => conflict("nothing is held".to_owned()),
-        },
-        Role::Follower(Some(leader)) => conflict(format!(
-            "this replica follows {} (replication at {}): give the command to that one",
-            leader.name(),
-            leader.address
-        )),
-        Role::Follower(None) => conflict("nobody leads; the guard of the next leader judges anew".to_owned()),
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Gauges {
     quarantined: Gauge,
     objects_quarantined: Gauge,
     diagnostics: Gauge,
+    frozen: Gauge,
+    pinned: Gauge,
     legacy: Family<Key, Float>,
 }
 
@@ -62,6 +64,12 @@ impl Gauges {
             self.objects_quarantined.clone(),
         );
         ours.register("diagnostics", "What was wrong with the objects", self.diagnostics.clone());
+        ours.register("frozen", "1 while an operator has frozen what replicas serve", self.frozen.clone());
+        ours.register(
+            "pinned",
+            "1 while an operator has pinned a table, or rolled back to one",
+            self.pinned.clone(),
+        );
         let legacy = registry.sub_registry_with_prefix("routesrv");
         legacy.register("custom_gauges", "The peer's gauges, by key", self.legacy.clone());
     }
@@ -78,6 +86,8 @@ impl Gauges {
         self.age.set(status.age_seconds.unwrap_or_default());
         self.quarantined.set(signed(status.quarantined.count as u64));
         self.objects_quarantined.set(signed(status.objects_quarantined as u64));
+        self.frozen.set(status.orders.frozen.is_some().into());
+        self.pinned.set(status.orders.pinned.is_some().into());
         self.diagnostics.set(signed(status.diagnostics.count as u64));
         if let Some(modified) = status.modified_at {
             self.legacy("routes.total").set(status.routes as f64);

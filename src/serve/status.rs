@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::held::Held;
+use super::orders::InForce;
 use super::readiness::Unready;
 use crate::compile::{Diagnostic, ObjectRef, Quarantined};
 use crate::election::Role;
 use crate::guard;
+use crate::orders::Orders;
 use crate::phase::Phase;
 use crate::snapshot::{Snapshot, Standing, View};
 use crate::time::Moment;
@@ -33,6 +35,8 @@ pub struct Observed<'a> {
     pub ready: Result<(), Unready>,
     /// What its guard holds.
     pub held: Option<&'a guard::Held>,
+    /// What operators have ordered.
+    pub orders: &'a Orders,
     /// What grants and terms are held against.
     pub now: Moment,
     /// Milliseconds since the epoch of Unix, for the age of the table.
@@ -88,6 +92,8 @@ pub struct Status {
     pub version: &'static str,
     /// A table that the guard of this leader holds back; none elsewhere.
     pub guard: Option<Held>,
+    /// What operators have ordered.
+    pub orders: InForce,
     /// Objects with routes that are left out; their last good ones stay.
     pub objects_quarantined: usize,
     /// Routes left out of the table.
@@ -122,7 +128,7 @@ pub struct Finding {
 
 /// The status of what is `observed`.
 pub fn status(observed: Observed<'_>) -> Status {
-    let Observed { replica, role, view, phase, ready, held, now, unix_millis } = observed;
+    let Observed { replica, role, view, phase, ready, held, orders, now, unix_millis } = observed;
     let (role, leader, leader_address) = match role {
         Role::Leader(term) if term.check(now).is_ok() => ("leader", Some(replica.to_owned()), None),
         Role::Leader(_) | Role::Follower(None) => ("follower", None, None),
@@ -161,6 +167,7 @@ pub fn status(observed: Observed<'_>) -> Status {
         phase: phase.as_str(),
         version: env!("CARGO_PKG_VERSION"),
         guard: held.map(Held::from),
+        orders: InForce::of(orders),
         objects_quarantined: active.map_or(0, |active| objects(&active.contents.quarantined)),
         quarantined: list(active, |active| &active.contents.quarantined),
         diagnostics: list(active, |active| &active.contents.diagnostics),
@@ -252,6 +259,7 @@ mod tests {
             phase: Phase::Serving,
             ready: Ok(()),
             held: None,
+            orders: &Orders::default(),
             now: NOW,
             unix_millis: 1_800_000_002_500,
         })
@@ -306,6 +314,7 @@ mod tests {
             phase: Phase::Starting,
             ready,
             held: None,
+            orders: &Orders::default(),
             now: NOW,
             unix_millis: 0,
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::State;
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -21,12 +21,14 @@ use super::exposition::exposition;
 use super::gauges::Gauges;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
+use super::orders;
 use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
 use super::shards::Shards;
 use super::status::{self, Observed, Status};
 use crate::election::Role;
 use crate::phase::Phase;
 use crate::publish::Gate;
+use crate::replication::clerk::Clerk;
 use crate::snapshot::Cell;
 use crate::time::Clock;
 
@@ -54,7 +56,9 @@ pub struct SupportServer {
     pub registry: Arc<Registry>,
     /// Those of it that are set when they are asked for.
     pub gauges: Gauges,
-    /// The guard, whose hold is shown and released here.
+    /// Where orders are given.
+    pub clerk: Arc<Clerk>,
+    /// The guard, whose hold is shown here.
     pub gate: Arc<Gate>,
     /// A file with the token of commands from other machines; none lets only this machine command.
     pub admin_token: Option<PathBuf>,
@@ -80,6 +84,9 @@ impl SupportServer {
             .route("/readyz", get(readyz))
             .route("/status", get(status))
             .route("/guard/release", post(release))
+            .route("/orders/{what}", post(order))
+            .route("/snapshots", get(snapshots))
+            .route("/snapshots/{version}", get(snapshot))
             .with_state(Arc::clone(&shared));
         let handle = move |request| {
             let router = router.clone();
@@ -129,6 +136,7 @@ impl Shared {
             phase: *server.phase.borrow(),
             ready: self.ready(),
             held: server.gate.held().as_ref(),
+            orders: &server.clerk.orders(),
             now: server.clock.now(),
             unix_millis: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
         })
@@ -168,15 +176,35 @@ async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
 }
 
 async fn release(
+    state: State<Arc<Shared>>,
+    peer: Extension<Peer>,
+    query: RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    order(state, Path("guard-release".to_owned()), peer, query, headers).await
+}
+
+async fn order(
     State(shared): State<Arc<Shared>>,
+    Path(what): Path<String>,
     Extension(Peer(peer)): Extension<Peer>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
     let Shared { server, .. } = &*shared;
-    match admin::authorize(peer, &headers, server.admin_token.as_ref()).await {
-        Ok(()) => admin::release(&server.gate, &server.role.borrow()),
-        Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
+    if let Err(reason) = admin::authorize(peer, &headers, server.admin_token.as_ref()).await {
+        return (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response();
     }
+    let leader = shared.status().leader;
+    orders::take(&server.clerk, &what, query.as_deref().unwrap_or_default(), leader).await
+}
+
+async fn snapshots(State(shared): State<Arc<Shared>>) -> Response {
+    orders::list(shared.server.clerk.hub())
+}
+
+async fn snapshot(State(shared): State<Arc<Shared>>, Path(version): Path<String>) -> Response {
+    orders::table(shared.server.clerk.hub(), &version).await
 }
 
 #[cfg(test)]

@@ -34,6 +34,8 @@ pub struct Announcement {
     pub diagnostics: Vec<Diagnostic>,
     /// What the table was made of.
     pub counts: Counts,
+    /// The operator's order that it was published by; zero where there is none.
+    pub order: u64,
     /// The ready addresses of single Services, by `namespace/name`.
     pub addresses: BTreeMap<String, Vec<String>>,
 }
@@ -92,6 +94,7 @@ impl Announcement {
             quarantined: contents.quarantined.clone(),
             diagnostics: contents.diagnostics.clone(),
             counts: contents.counts.clone(),
+            order: contents.order,
             addresses: contents.addresses.clone(),
         }
     }
@@ -151,6 +154,7 @@ impl Announcement {
             quarantined: self.quarantined.clone(),
             diagnostics: self.diagnostics.clone(),
             counts: self.counts.clone(),
+            order: self.order,
             addresses: self.addresses.clone(),
         };
         Ok(Snapshot {
@@ -193,6 +197,7 @@ impl Announcement {
                 })
                 .collect(),
             counts: encode_counts(&self.counts),
+            order: self.order,
             services: self
                 .addresses
                 .iter()
@@ -240,6 +245,7 @@ impl Announcement {
                 })
                 .collect(),
             counts: decode_counts(header.counts),
+            order: header.order,
             addresses: header.services.into_iter().map(|it| (it.name, it.addresses)).collect(),
         })
     }

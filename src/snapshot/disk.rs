@@ -131,7 +131,7 @@ impl Disk {
     }
 }
 
-fn encode(snapshot: &Snapshot) -> Vec<Bytes> {
+pub(super) fn encode(snapshot: &Snapshot) -> Vec<Bytes> {
     let header = Announcement::of(snapshot).encode().encode_to_vec();
     let mut front = Vec::with_capacity(16 + header.len());
     front.extend_from_slice(MAGIC);
@@ -147,7 +147,7 @@ fn encode(snapshot: &Snapshot) -> Vec<Bytes> {
     parts
 }
 
-fn decode(mut file: Bytes) -> Result<Snapshot, ReadError> {
+pub(super) fn decode(mut file: Bytes) -> Result<Snapshot, ReadError> {
     if !file.starts_with(MAGIC) {
         // An empty file is what a power cut leaves of ours.
         return Err(if file.is_empty() { ReadError::Damaged } else { ReadError::Foreign });

@@ -189,8 +189,12 @@ const fn weight(kind: ActionKind) -> u8 {
         ActionKind::Tick | ActionKind::Read | ActionKind::Renew | ActionKind::CaughtUp => 12,
         ActionKind::Ask | ActionKind::SeeLease => 8,
         ActionKind::Upstream | ActionKind::Persist | ActionKind::Converge | ActionKind::Release => 5,
-        ActionKind::Crash | ActionKind::Break | ActionKind::Forget | ActionKind::StaleRead => 3,
-        ActionKind::DeleteLease => 2,
+        ActionKind::Thaw
+        | ActionKind::Crash
+        | ActionKind::Break
+        | ActionKind::Forget
+        | ActionKind::StaleRead => 3,
+        ActionKind::DeleteLease | ActionKind::Freeze => 2,
     }
 }
 

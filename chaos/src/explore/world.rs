@@ -67,6 +67,8 @@ pub struct Spent {
     pub forgets: u8,
     /// Streams that broke.
     pub breaks: u8,
+    /// Replicas that an operator's freeze came to.
+    pub freezes: u8,
 }
 
 /// What must never happen, and did.

@@ -48,7 +48,7 @@ pub(super) static SERVE: [Spec; 34] = [
         "how much of tables is sent at once; who asks for more waits up to a second (without an ETag two), then gets 503"),
 
     own("admin-token-file", Path, "", Replica,
-        "a token that commands from other machines must bring, as `bellwether guard release`; without it they are \
+        "a token that commands from other machines must bring, as `bellwether freeze`; without it they are \
          taken from this machine only"),
 
     own("guard-drop-percent", Uint, "20", Guard,

@@ -33,6 +33,9 @@ pub enum Refusal {
     /// There is a leader to follow: tables come from it alone.
     #[error("there is a leader")]
     Led,
+    /// An operator has frozen what this replica serves.
+    #[error("frozen by an operator's order")]
+    Frozen,
     /// An acknowledgement from a stream that has been replaced.
     #[error("the stream has been replaced")]
     OldStream,
@@ -49,6 +52,7 @@ impl Refusal {
             Self::NotStaged => "not-staged",
             Self::NotLeader => "not-leader",
             Self::Led => "led",
+            Self::Frozen => "frozen",
             Self::OldStream => "old-stream",
         }
     }

@@ -56,12 +56,17 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Where it was never staged, its term is over, or it would be a step back.
+    /// Where it was never staged, its term is over, it would be a step back, or this replica is frozen: then the word is
+    /// obeyed when it is not any more.
     pub fn activate(&mut self, version: Version) -> Result<Arc<Snapshot>, Refusal> {
         let staged =
             self.staged.clone().filter(|staged| staged.version == version).ok_or(Refusal::NotStaged)?;
         self.see(version.epoch, Some(staged.term))?;
         self.newer_than_active(&staged)?;
+        if !self.may_activate(&staged.contents) {
+            self.word = Some(version);
+            return Err(Refusal::Frozen);
+        }
         self.activate_now(staged.clone());
         Ok(staged)
     }
@@ -94,13 +99,16 @@ impl Replica {
     ///
     /// # Errors
     ///
-    /// Where this replica leads or is in touch with who does, or has activated a table that was read as late.
+    /// Where this replica leads or is in touch with who does, has activated a table that was read as late, or is frozen.
     pub fn converge(&mut self, snapshot: Snapshot, now: Moment) -> Result<Arc<Snapshot>, Refusal> {
         if self.is_led(now) {
             return Err(Refusal::Led);
         }
         if let Some(active) = self.active.as_ref().filter(|active| active.origin >= snapshot.origin) {
             return Err(Refusal::OlderOrigin(active.origin));
+        }
+        if !self.may_activate(&snapshot.contents) {
+            return Err(Refusal::Frozen);
         }
         match self.see(snapshot.version.epoch, Some(snapshot.term)) {
             // An older epoch has nothing to say, but its table may still be the one that was read last.

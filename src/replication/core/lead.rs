@@ -1,6 +1,6 @@
 //! The leader's half: announce, wait for who may be in touch, activate; grant; keep the newest of what waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub enum Published {
     Waiting,
     /// It is what the newest publication holds.
     Unchanged,
+    /// An operator's order holds it back.
+    Held,
 }
 
 /// How far the publication under way is.
@@ -82,6 +84,8 @@ pub(super) struct Leading {
     /// Until when grants of the term before may still run.
     inherited_until: Moment,
     followers: BTreeMap<String, Follower>,
+    /// What was announced and then taken back: nobody may ever activate it.
+    withdrawn: BTreeSet<Version>,
 }
 
 #[derive(Clone, Debug)]
@@ -126,12 +130,23 @@ impl Leading {
             read_since: self.read_since,
             inherited_until: self.inherited_until,
             followers: self.followers.clone(),
+            withdrawn: self.withdrawn.clone(),
         }
     }
 
     pub(super) fn hash_for_tests(&self, now: Moment, state: &mut impl Hasher) {
-        let Self { term, caught_up, under_way, waiting, next, read_since, inherited_until, followers } = self;
-        (term.epoch(), term.id(), term.left(now), caught_up, next, read_since).hash(state);
+        let Self {
+            term,
+            caught_up,
+            under_way,
+            waiting,
+            next,
+            read_since,
+            inherited_until,
+            followers,
+            withdrawn,
+        } = self;
+        (term.epoch(), term.id(), term.left(now), caught_up, next, read_since, withdrawn).hash(state);
         let publication = |it: &Publication| {
             let patience = (it.announced_at + STAGE_WAIT).since(now);
             (names(&it.snapshot), patience)
@@ -146,6 +161,15 @@ impl Leading {
                 (identity, stream, announced, staged, granted).hash(state);
             }
         }
+    }
+
+    /// Takes back what is under way or waits: nobody has been told to activate it, and nobody will be.
+    fn withdraw(&mut self) {
+        self.waiting = None;
+        let Some(publication) = self.under_way.take() else { return };
+        let version = publication.snapshot.version;
+        self.withdrawn.insert(version);
+        self.read_since.take_if(|since| *since == version);
     }
 
     /// Until when the publication under way must wait, if it must.
@@ -192,6 +216,7 @@ impl Replica {
             read_since: None,
             inherited_until,
             followers: BTreeMap::new(),
+            withdrawn: BTreeSet::new(),
             term,
         });
         Ok(())
@@ -257,8 +282,14 @@ impl Replica {
     /// Where the term is over.
     pub fn publish(&mut self, term: &Term, draft: Draft, now: Moment) -> Result<Published, TermOver> {
         term.check(now)?;
+        let may_publish = self.may_publish(&draft.contents);
+        let under_way = self.leading.as_ref().and_then(Leading::under_way);
+        let is_held = under_way.is_some_and(|it| !self.may_activate(&it.contents));
         let ours = |leading: &&mut Leading| leading.epoch() == term.epoch() && leading.caught_up;
         let leading = self.leading.as_mut().filter(ours).ok_or(TermOver(term.epoch()))?;
+        if !may_publish {
+            return Ok(Published::Held);
+        }
         let newest = leading.under_way().or(self.active.as_ref());
         let same = newest.is_some_and(|newest| {
             newest.contents.same_tables(&draft.contents) && newest.contents.same_findings(&draft.contents)
@@ -269,7 +300,9 @@ impl Replica {
             self.confirm(origin, draft.read_at_millis);
             return Ok(Published::Unchanged);
         }
-        if leading.under_way.is_some() {
+        if draft.contents.order != 0 || is_held {
+            leading.withdraw();
+        } else if leading.under_way.is_some() {
             leading.waiting = Some(draft);
             return Ok(Published::Waiting);
         }
@@ -296,10 +329,26 @@ impl Replica {
         Some(version)
     }
 
+    /// Takes back the publication that a freeze does not let become active, and announces the active table in its place:
+    /// a fleet that is frozen stays current with what it has. What another term published is left for the end of the freeze.
+    pub(super) fn announce_active_again(&mut self, now: Moment) {
+        let under_way = self.leading.as_ref().and_then(Leading::under_way);
+        let is_held = under_way.is_some_and(|it| !self.may_activate(&it.contents));
+        let Some(leading) = self.leading.as_mut().filter(|_| is_held) else { return };
+        let Some(active) = self.active.as_ref().filter(|it| it.version.epoch == leading.epoch()) else {
+            return;
+        };
+        leading.withdraw();
+        let version = leading.next;
+        leading.next = version.next();
+        let snapshot = Arc::new(active.adopted(version, leading.term.id()));
+        leading.under_way = Some(Publication { snapshot, announced_at: now });
+    }
+
     /// Activates the publication under way as soon as nobody who might move a client with an older table is left,
     /// and announces what has waited for it.
     pub fn progress(&mut self, now: Moment) -> Progress {
-        let Some(leading) = &mut self.leading else { return Progress::Idle };
+        let Some(leading) = &self.leading else { return Progress::Idle };
         if leading.term.check(now).is_err() {
             return Progress::Idle;
         }
@@ -308,10 +357,14 @@ impl Replica {
             return Progress::Wait(until);
         }
         let snapshot = publication.snapshot.clone();
+        if !self.may_activate(&snapshot.contents) {
+            return Progress::Idle;
+        }
+        let Some(leading) = &mut self.leading else { return Progress::Idle };
         leading.under_way = None;
         let waiting = leading.waiting.take();
         self.activate_now(snapshot.clone());
-        if let Some(draft) = waiting {
+        if let Some(draft) = waiting.filter(|draft| self.may_publish(&draft.contents)) {
             self.announce(draft, now);
         }
         Progress::Activated(snapshot)
@@ -411,7 +464,10 @@ impl Replica {
         let active = self.active.as_ref().filter(|it| it.version.epoch == leading.epoch());
         let newest = leading.under_way().or(active).cloned();
         let staged = leading.followers.get(identity).map(|it| it.staged);
-        let activate = staged.filter(|staged| active.is_some_and(|active| active.version >= *staged));
+        let out = |staged: &Version| {
+            active.is_some_and(|active| active.version >= *staged) && !leading.withdrawn.contains(staged)
+        };
+        let activate = staged.filter(out);
         Outlook { newest, activate: activate.filter(|staged| staged.epoch == leading.epoch()) }
     }
 

@@ -24,6 +24,8 @@ impl Replica {
             touch: self.touch,
             leading,
             confirmed: self.confirmed,
+            hold: self.hold,
+            word: self.word,
         };
         (copy, term)
     }
@@ -37,8 +39,8 @@ impl Replica {
     /// Feeds everything that a rule may depend on to `state`; moments count as what is left of them at `now`.
     #[doc(hidden)]
     pub fn hash_for_tests(&self, now: Moment, state: &mut impl Hasher) {
-        let Self { fence, active, staged, announced, touch, leading, confirmed: _ } = self;
-        fence.hash(state);
+        let Self { fence, active, staged, announced, touch, leading, confirmed: _, hold, word } = self;
+        (fence, hold, word).hash(state);
         for snapshot in [active, staged] {
             snapshot.as_deref().map(names).hash(state);
         }

@@ -6,6 +6,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::compile::ServiceName;
+use crate::orders::{Act, OrdersFile, Outcome};
+use crate::replication::core::Replica;
+use crate::replication::hub::Hub;
 use crate::serve::Store;
 use crate::serve::readiness::Heartbeat;
 use crate::snapshot::{Contents, Snapshot, Standing, Table, TermId, Version, View};
@@ -21,6 +24,8 @@ struct Lab {
     poll: Heartbeat,
     metrics: Metrics,
     gate: Arc<Gate>,
+    clerk: Arc<Clerk>,
+    _folder: tempfile::TempDir,
 }
 
 impl Lab {
@@ -37,7 +42,18 @@ impl Lab {
         gauges.register(&mut registry);
         let gate = Arc::new(Gate::new(crate::guard::Thresholds::default(), &mut registry));
         let service = ServiceName { namespace: "swarm".to_owned(), name: "redis".to_owned() };
+        let hub = Hub::new(
+            "r0_u_n".to_owned(),
+            Replica::default(),
+            Arc::default(),
+            Arc::new(clock.clone()),
+            Default::default(),
+        );
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = OrdersFile::new(folder.path());
+        let clerk = Clerk::open(hub, file, Vec::new(), Default::default(), Default::default());
         let server = SupportServer {
+            clerk: clerk.clone(),
             replica: "r0".to_owned(),
             cell: Arc::clone(&cell),
             clock: Arc::new(clock.clone()),
@@ -56,7 +72,7 @@ impl Lab {
         let never = CancellationToken::new();
         let drain = Drain { begin: never.clone(), close: never, deadline: Duration::ZERO };
         tokio::spawn(server.run(listener, drain));
-        Self { address, cell, clock, phase, role, another_ready, poll, metrics, gate }
+        Self { address, cell, clock, phase, role, another_ready, poll, metrics, gate, clerk, _folder: folder }
     }
 
     fn activate(&self) {
@@ -91,6 +107,12 @@ impl Lab {
         stream.read_to_string(&mut answer).await.expect("it answers");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
         (head.to_owned(), body.to_owned())
+    }
+
+    async fn json(&self, method: &str, path: &str) -> serde_json::Value {
+        let (head, body) = self.ask(method, path).await;
+        assert!(head.starts_with("HTTP/1.1 200"), "{head}\n{body}");
+        serde_json::from_str(&body).expect("JSON")
     }
 
     async fn code(&self, path: &str) -> u16 {
@@ -152,35 +174,83 @@ async fn status_is_json() {
 }
 
 #[tokio::test]
-async fn release_is_for_the_leader_and_for_what_is_held() {
+async fn what_the_guard_holds_is_shown() {
     let lab = Lab::start().await;
-    let (head, body) = lab.ask("POST", "/guard/release").await;
-    assert!(head.starts_with("HTTP/1.1 409") && body.starts_with("nobody leads"), "{head}\n{body}");
-    let leader = crate::election::Leader {
-        identity: "r1_u_n".to_owned(),
-        epoch: crate::snapshot::Epoch(7),
-        term: TermId(7),
-        address: "127.0.0.1:9912".to_owned(),
-    };
-    lab.role.send_replace(Role::Follower(Some(leader)));
-    assert!(lab.ask("POST", "/guard/release").await.1.starts_with("this replica follows r1 "));
-
-    lab.role.send_replace(Role::Leader(crate::election::Term::for_tests(crate::snapshot::Epoch(7), 9)));
-    assert_eq!(lab.ask("POST", "/guard/release").await.1, "nothing is held\n");
     let counts = |number| crate::compile::Counts([(crate::compile::Measure::Addresses, number)].into());
     lab.gate.open(Some(counts(9)));
     assert!(!lab.gate.passes(&counts(1), false, 1_800_000_000_000));
-    let status: serde_json::Value = serde_json::from_str(&lab.get("/status").await.1).expect("JSON");
     let expected = serde_json::json!({
         "since": "2027-01-15T08:00:00Z",
         "falls": [{"measure": "addresses", "from": 9, "to": 1, "equal_polls": 1, "needed": 3}],
     });
-    assert_eq!(status["guard"], expected);
-    assert_eq!(lab.code("/guard/release").await, 405, "looking changes nothing");
-    let (head, body) = lab.ask("POST", "/guard/release").await;
-    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&body).expect("JSON"), expected);
-    assert!(lab.gate.passes(&counts(1), false, 1_800_000_000_001));
+    assert_eq!(lab.json("GET", "/status").await["guard"], expected);
+}
+
+#[tokio::test]
+async fn orders_are_taken_by_any_replica_and_shown() {
+    let lab = Lab::start().await;
+    assert!(lab.json("GET", "/status").await["orders"]["frozen"].is_null());
+    assert_eq!(lab.code("/orders/freeze").await, 405, "looking changes nothing");
+    let taken = lab.json("POST", "/orders/freeze?by=ann&why=bad+change").await;
+    assert_eq!((&taken["order"]["number"], &taken["is_on_disk"]), (&1.into(), &true.into()));
+    assert_eq!((&taken["leader"], &taken["told"]), (&serde_json::Value::Null, &0.into()));
+    let frozen = &lab.json("GET", "/status").await["orders"]["frozen"];
+    assert_eq!((&frozen["by"], &frozen["why"]), (&"ann".into(), &"bad change".into()));
+    assert!(lab.get("/metrics").await.1.contains("\nbellwether_frozen 1\n"));
+
+    let release = lab.json("POST", "/guard/release").await;
+    assert_eq!(
+        (&release["order"]["what"], &release["order"]["by"]),
+        (&"guard release".into(), &"unknown".into())
+    );
+    assert!(release["order"]["carried_out"].is_null(), "nobody leads");
+    let outcome =
+        Outcome { number: 2, at_millis: 0, by: "r1".to_owned(), said: "nothing was held".to_owned() };
+    lab.clerk.hub().order(|orders| orders.carried_out(outcome));
+    let shown = &lab.json("GET", "/status").await["orders"];
+    assert_eq!(shown["guard_release"]["carried_out"]["by"], "r1");
+    assert!(shown["frozen"].is_object(), "a release ends no freeze");
+
+    let (_, text) = lab.ask("POST", "/orders/unfreeze").await;
+    assert!(text.contains("\"number\":3"), "{text}");
+    assert!(lab.get("/metrics").await.1.contains("\nbellwether_frozen 0\n"));
+}
+
+#[tokio::test]
+async fn what_cannot_be_ordered_is_refused() {
+    let lab = Lab::start().await;
+    for (path, status, reason) in [
+        ("/orders/nothing", 404, "no such order"),
+        ("/orders/pin", 400, "version=EPOCH.SEQUENCE is missing"),
+        ("/orders/pin?version=7", 400, "write EPOCH.SEQUENCE"),
+        ("/orders/pin?version=7.3", 409, "keeps 7.3 any more"),
+        ("/orders/rollback", 409, "no table from before"),
+    ] {
+        let (head, body) = lab.ask("POST", path).await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}")) && body.contains(reason),
+            "{path}: {head} {body}"
+        );
+    }
+    assert_eq!(lab.clerk.orders().highest(), 0);
+}
+
+#[tokio::test]
+async fn tables_that_were_active_can_be_had() {
+    let lab = Lab::start().await;
+    for (sequence, text) in [(1, "a: * -> <shunt>"), (2, "b: * -> <shunt>")] {
+        let snapshot = Arc::new(Snapshot::for_tests(Version::new(7, sequence), text));
+        lab.clerk.hub().history(|history| history.add(&snapshot));
+    }
+    let listed = lab.json("GET", "/snapshots").await;
+    assert_eq!((&listed[0]["versions"][0], &listed[1]["versions"][0]), (&"7.1".into(), &"7.2".into()));
+    assert_eq!(lab.get("/snapshots/7.1").await.1, "a: * -> <shunt>");
+    assert_eq!(lab.code("/snapshots/7.9").await, 404);
+    assert_eq!(lab.code("/snapshots/x").await, 400);
+    let taken = lab.json("POST", "/orders/rollback").await;
+    assert_eq!(taken["order"]["what"], "rollback to 7.1");
+    assert!(matches!(lab.clerk.orders().pin(), Some((order, _)) if matches!(order.act, Act::Rollback(_))));
+    assert!(lab.get("/metrics").await.1.contains("\nbellwether_pinned 1\n"));
 }
 
 #[tokio::test]

@@ -83,7 +83,9 @@ impl Node {
             term.extend_for_tests(Moment::default());
         }
         let disk = self.disk.take();
-        let replica = Replica::new(disk.as_deref().cloned());
+        let mut replica = Replica::new(disk.as_deref().cloned());
+        // Orders are on disk too.
+        replica.hold(self.replica.held_by_order(), Moment::default());
         *self =
             Self { seen: replica.fence().0, incarnation: self.incarnation + 1, disk, ..Self::new(replica) };
     }

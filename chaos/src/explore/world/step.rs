@@ -1,6 +1,6 @@
 //! What can happen, and what comes of it.
 
-use bellwether::replication::core::{Draft, Progress, Published, STAGE_WAIT};
+use bellwether::replication::core::{Draft, Hold, Progress, Published, STAGE_WAIT};
 
 use super::{CLIENTS, Plan, REPLICAS, TICK, Violation, World};
 use crate::explore::rule::Rule;
@@ -39,14 +39,18 @@ pub enum ActionKind {
     Poll,
     Forget,
     StaleRead,
+    Freeze,
+    Thaw,
 }
 
 use ActionKind::*;
 
 /// What happens once, at one replica, and between two.
 const ALONE: [ActionKind; 3] = [Tick, Upstream, DeleteLease];
-const SINGLE: [ActionKind; 12] =
-    [Acquire, Renew, Release, SeeLease, CaughtUp, Read, Publish, Progress, Persist, Crash, Break, StaleRead];
+const SINGLE: [ActionKind; 14] = [
+    Acquire, Renew, Release, SeeLease, CaughtUp, Read, Publish, Progress, Persist, Crash, Break, StaleRead,
+    Freeze, Thaw,
+];
 const PAIRS: [ActionKind; 7] = [Ask, Subscribe, Send, Deliver, Ping, Beat, Converge];
 
 /// Everything that can happen under `plan`, whatever the state.
@@ -83,6 +87,7 @@ pub fn fair(plan: &Plan) -> Vec<Action> {
             }
         }
     };
+    each(&[Thaw]);
     each(&[SeeLease, Acquire, Ask, CaughtUp, Renew]);
     each(&[Subscribe]);
     for _ in 0..2 {
@@ -137,6 +142,8 @@ impl World {
             Beat => self.beats(at, to),
             Converge => self.nodes[to].origin() > self.nodes[at].origin(),
             Forget => self.spent.forgets < limits.forgets && self.clients[at].holds.is_some(),
+            Freeze => self.spent.freezes < limits.freezes && !self.is_frozen(at),
+            Thaw => self.is_frozen(at),
             Tick | SeeLease | Persist | Poll => true,
         }
     }
@@ -182,12 +189,35 @@ impl World {
             Beat => self.beat(plan, at, to),
             Converge => self.converge(at, to)?,
             Poll => self.poll(plan, at, to)?,
+            Freeze => {
+                self.spent.freezes += 1;
+                self.hold(at, Hold::Frozen)?;
+            }
+            Thaw => self.hold(at, Hold::Free)?,
             Forget => {
                 self.spent.forgets += 1;
                 self.clients[at] = Default::default();
             }
         }
         Ok(())
+    }
+
+    fn is_frozen(&self, at: usize) -> bool {
+        self.nodes[at].replica.held_by_order() == Hold::Frozen
+    }
+
+    /// An operator's order comes to one replica, which may publish or activate something at once.
+    fn hold(&mut self, at: usize, hold: Hold) -> Result<(), Violation> {
+        let announced_at = self.now - STAGE_WAIT;
+        let node = self.node(at);
+        let (before, known, active) = (node.read(), node.replica.known(), node.replica.active().cloned());
+        node.replica.hold(hold, announced_at);
+        if let Some(now) =
+            node.replica.active().filter(|now| active.is_none_or(|it| it.version < now.version))
+        {
+            node.judge(at, before, now)?;
+        }
+        if node.replica.known() > known { self.published(at) } else { Ok(()) }
     }
 
     /// A new leader asks a peer, whose fence rises by that.
@@ -235,7 +265,7 @@ impl World {
         let draft = Draft { contents, read_at_millis: read.into() };
         match node.replica.publish(&term, draft, now - STAGE_WAIT) {
             Ok(Published::Announced(_) | Published::Waiting) => self.published(at),
-            Ok(Published::Unchanged) | Err(_) => Ok(()),
+            Ok(Published::Unchanged | Published::Held) | Err(_) => Ok(()),
         }
     }
 
