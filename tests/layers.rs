@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 13] = [
+const PURE: [&str; 14] = [
     "eskip",
     "object",
     "compile",
