@@ -21,6 +21,8 @@ use std::time::Duration;
 use crate::snapshot::{Epoch, TermId};
 use crate::time::Moment;
 
+#[doc(hidden)]
+pub use core::simulation;
 pub use core::{Free, Freshness, Loss, Report};
 pub use driver::{Config, Handle, Happening, start};
 pub use identity::Identity;

@@ -14,6 +14,7 @@ pub mod address;
 pub mod baseline;
 pub mod check;
 pub mod differential;
+pub mod elections;
 pub mod explore;
 pub mod fakeapi;
 pub mod faults;

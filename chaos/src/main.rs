@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::differential::DifferentialArgs;
+use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
@@ -29,6 +30,8 @@ enum Command {
     E2e(E2eArgs),
     /// Explore the states of the replication cores, and show that breaking any rule is noticed. Needs nothing but Rust.
     Explore(ExploreArgs),
+    /// Play random schedules of the election's core, and show that what its rules rest on is missed. Needs nothing but Rust.
+    Elections(ElectionsArgs),
     /// Cut a download in the middle, before Bellwether and before routesrv, and see which Skipper gets over it. Needs both
     /// (see peers).
     Cut(CutArgs),
@@ -73,6 +76,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
         Command::Explore(args) => args.run().await,
+        Command::Elections(args) => args.run().await,
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Polls(args) => args.run().await,

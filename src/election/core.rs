@@ -7,8 +7,8 @@
 mod follow;
 mod lead;
 mod retire;
-#[cfg(test)]
-mod simulation;
+#[doc(hidden)]
+pub mod simulation;
 #[cfg(test)]
 mod tests;
 
