@@ -5,9 +5,18 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether::cli::client::Client;
+use bellwether::orders::{OrdersFile, Target};
+use bellwether::phase::Phase;
+use bellwether::replication::clerk::Clerk;
+use bellwether::replication::hub::Hub;
+use bellwether::replication::peer::Security;
+use bellwether::replication::{catch_up, service};
+use bellwether::snapshot::{Snapshot, Version};
+use bellwether::time::BootClock;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -285,4 +294,38 @@ async fn what_is_pinned_is_served_until_it_is_not_whoever_leads() {
     fleet.all_serve("c", PATIENCE).await;
     let released = |status: &Value| status["orders"]["guard_release"]["carried_out"].is_object();
     fleet.everywhere("the guard released", PATIENCE, released).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_that_only_a_peer_keeps_is_had_from_there() {
+    let hub = |name: &str, active| {
+        let replica = bellwether::replication::core::Replica::new(active);
+        Hub::new(name.to_owned(), replica, Arc::default(), Arc::new(BootClock), Default::default())
+    };
+    let old = Snapshot::for_tests(Version::new(3, 1), "old: * -> <shunt>");
+    let (a, b) = (hub("a", Some(old.clone())), hub("b", None));
+    let new = Snapshot::for_tests(Version::new(3, 2), "new: * -> <shunt>");
+    a.update(|core, now| core.converge(new, now)).expect("nobody leads");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let peers = vec![listener.local_addr().expect("bound").to_string()];
+    let serving = a.clone();
+    tokio::spawn(async move {
+        let phase = tokio::sync::watch::channel(Phase::Serving).1;
+        service::listen(serving, listener, &Security::default(), phase, Default::default()).await
+    });
+    let clerk = Clerk::open(
+        b.clone(),
+        OrdersFile::new(tempfile::tempdir().expect("a folder").path()),
+        peers.clone(),
+        Security::default(),
+        Default::default(),
+    );
+    let target = clerk.find(old.version).await.expect("the peer has it");
+    assert_eq!((target.origin, target.digest), (old.origin, old.digest()));
+    let fetched =
+        catch_up::fetch_kept(&b, &target, &peers, &Security::default()).await.expect("the peer has it");
+    assert_eq!(fetched.contents.table.plain(), old.contents.table.plain());
+    let another = Target { digest: bellwether::snapshot::Digest::of(b"another"), ..target };
+    assert!(catch_up::fetch_kept(&b, &another, &peers, &Security::default()).await.is_none());
+    assert!(clerk.find(Version::new(3, 3)).await.is_err(), "nobody has it");
 }
