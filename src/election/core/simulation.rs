@@ -324,8 +324,9 @@ impl World {
             }
             Act::Restart(i) | Act::Replace(i) => {
                 let i = i % count;
-                self.abandon(i);
+                // Whoever runs on still hears the answer to what it asked.
                 if matches!(act, Act::Restart(_)) || count == 6 {
+                    self.abandon(i);
                     self.dead.push(self.nodes[i].core.settings.me.to_string());
                 }
                 let uid = match act {
