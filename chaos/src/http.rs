@@ -13,6 +13,8 @@ use crate::address::{self, ANYBODY};
 /// A request that never changes: where it goes and how long it may take, body included.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
+    /// GET, or HEAD to be spared the body.
+    pub method: Method,
     /// From which address of loopback.
     pub from: IpAddr,
     /// Where to connect.
@@ -50,7 +52,15 @@ pub struct Failure {
 impl<'a> Call<'a> {
     /// A plain `GET path` to `to`, within two seconds.
     pub fn get(to: SocketAddr, path: &'a str) -> Self {
-        Self { from: ANYBODY, to, host: "localhost", path, headers: &[], deadline: Duration::from_secs(2) }
+        Self {
+            method: Method::GET,
+            from: ANYBODY,
+            to,
+            host: "localhost",
+            path,
+            headers: &[],
+            deadline: Duration::from_secs(2),
+        }
     }
 
     /// Sends it. The first value is the client's own address, by which a proxy on the way can be asked where the
@@ -79,7 +89,7 @@ impl<'a> Call<'a> {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let mut request = Request::builder()
-            .method(Method::GET)
+            .method(self.method.clone())
             .uri(self.path)
             .header(header::HOST, self.host)
             .header(header::CONNECTION, "close");

@@ -13,8 +13,11 @@ use crate::stage::{Folder, manifests, program};
 /// Until all replicas are current with one table. A failover lies within it, and a busy machine.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// Routes of one RouteGroup.
-const ROUTES_EACH: usize = 10;
+/// Paths of one RouteGroup.
+const PATHS: usize = 10;
+
+/// Routes that come of it: each path has its own and one that redirects to HTTPS, and the host one for the rest.
+const ROUTES: usize = 2 * PATHS + 1;
 
 /// The running replicas and their manifests.
 pub struct Rig {
@@ -32,7 +35,7 @@ impl Rig {
     /// Where the replicas do not come to one table.
     pub async fn start(binary: &Path, routes: usize, more: &[&str], folder: &Folder) -> Result<Self> {
         let manifests = folder.sub("manifests")?;
-        let groups: Vec<Value> = (0..routes / ROUTES_EACH).map(group).collect();
+        let groups: Vec<Value> = (0..routes / ROUTES).map(group).collect();
         write(&manifests, "bulk.json", &json!({"apiVersion": "v1", "kind": "List", "items": groups}))?;
         write(&manifests, "marker.json", &manifests::marker(1))?;
         let mut flags = vec![
@@ -72,9 +75,9 @@ impl Rig {
     }
 }
 
-/// A RouteGroup of [`ROUTES_EACH`] routes.
+/// A RouteGroup of [`PATHS`] paths.
 fn group(number: usize) -> Value {
-    let routes = (0..ROUTES_EACH).map(|n| json!({"pathSubtree": format!("/{n}")}));
+    let routes = (0..PATHS).map(|n| json!({"pathSubtree": format!("/{n}")}));
     json!({
         "apiVersion": "zalando.org/v1", "kind": "RouteGroup",
         "metadata": {"name": format!("bulk-{number}"), "namespace": manifests::NAMESPACE},
