@@ -22,6 +22,7 @@ use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::process::Command;
 
+use crate::ground::Ground;
 use crate::stage::Folder;
 use crate::stage::cluster::Cluster;
 use field::Field;
@@ -67,7 +68,7 @@ impl BaselineArgs {
 
     async fn both(&self, folder: &Folder) -> Result<(Tally, Tally)> {
         let baseline = build().await?;
-        let cluster = Cluster::start(folder).await?;
+        let cluster = Cluster::start(&Ground::loopback(), folder).await?;
         let seconds = LEASE.to_string();
         let theirs = |url: &str, name: &str| {
             let mut command = Command::new(&baseline);

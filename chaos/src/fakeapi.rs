@@ -14,7 +14,7 @@ mod turnstile;
 mod watches;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use crate::ground::Place;
 
 pub use endpoint::Endpoint;
 pub use fault::Fault;
@@ -58,9 +60,18 @@ impl FakeApi {
     ///
     /// Where it cannot listen.
     pub async fn start(manifests: &[Value]) -> Result<Self> {
+        Self::start_in(&Place::on_loopback("api"), manifests)
+    }
+
+    /// Starts it in `place`, with these objects.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot listen.
+    pub fn start_in(place: &Place, manifests: &[Value]) -> Result<Self> {
         let mut store = Store::new();
         lists::become_these(&mut store, manifests);
-        Self::serve(Arc::new(Mutex::new(store))).await
+        Self::serve(place, Arc::new(Mutex::new(store)))
     }
 
     /// Another one on the same store, as a control plane has several.
@@ -69,12 +80,11 @@ impl FakeApi {
     ///
     /// Where it cannot listen.
     pub async fn beside(&self) -> Result<Self> {
-        Self::serve(Arc::clone(&self.shared.store)).await
+        Self::serve(&Place::on_loopback("api"), Arc::clone(&self.shared.store))
     }
 
-    async fn serve(store: Arc<Mutex<Store>>) -> Result<Self> {
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as the API server")?;
+    fn serve(place: &Place, store: Arc<Mutex<Store>>) -> Result<Self> {
+        let listener = place.listen(8001).context("listen as the API server")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             store,

@@ -7,7 +7,7 @@
 //!  scenario: the play: what is staged, when what breaks, and the verdict ──┘
 //! ```
 //!
-//! Everything runs on loopback, as plain processes that end with the harness. What is observed goes into an
+//! It stands on a [`ground`]: loopback, or namespaces whose net breaks on command. All processes end with the harness. What is observed goes into an
 //! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
 
 pub mod address;
@@ -19,6 +19,7 @@ pub mod explore;
 pub mod fakeapi;
 pub mod faults;
 pub mod generate;
+pub mod ground;
 pub mod history;
 pub mod http;
 pub mod numbers;

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::fakeapi::FakeApi;
+use crate::ground::Ground;
 use crate::history::History;
 use crate::peers;
 use crate::process::Process;
@@ -80,7 +81,8 @@ impl PollsArgs {
             READ.to_owned(),
             "-wait-for-healthcheck-interval=1s".to_owned(),
         ];
-        let mut fleet = program::bellwethers(&binary, 3, &flags, folder, &History::default())?;
+        let mut fleet =
+            program::bellwethers(&Ground::loopback(), &binary, 3, &flags, folder, &History::default())?;
         fleet.start()?;
         fleet.settled(faults::BACK).await?;
         let to = fleet.replicas.iter().map(|replica| replica.serve()).collect();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+use crate::ground::Ground;
 use crate::history::History;
 use crate::stage::fleet::Fleet;
 use crate::stage::{Folder, manifests, program};
@@ -46,7 +47,8 @@ impl Rig {
             "-wait-for-healthcheck-interval=1s".to_owned(),
         ];
         flags.extend(more.iter().map(|flag| (*flag).to_owned()));
-        let mut fleet = program::bellwethers(binary, 3, &flags, folder, &History::default())?;
+        let mut fleet =
+            program::bellwethers(&Ground::loopback(), binary, 3, &flags, folder, &History::default())?;
         fleet.start()?;
         fleet.ready(SETTLED).await?;
         let mut rig = Self { fleet, manifests, generation: 1 };

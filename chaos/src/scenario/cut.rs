@@ -15,6 +15,7 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::fakeapi::FakeApi;
+use crate::ground::{Ground, Place};
 use crate::history::History;
 use crate::http::Call;
 use crate::peers::ROUTESRV;
@@ -75,7 +76,7 @@ impl CutArgs {
         let lease = format!("--lease=file:{}", folder.path().join("lease").display());
         let binary = program::bellwether(self.bellwether.clone()).await?;
         let ours = [&flags[..], &[lease]].concat();
-        let mut fleet = program::bellwethers(&binary, 3, &ours, folder, &history)?;
+        let mut fleet = program::bellwethers(&Ground::loopback(), &binary, 3, &ours, folder, &history)?;
         fleet.start()?;
         let serve = ports::free()?;
         let mut command = Command::new(ROUTESRV.binary()?);
@@ -133,8 +134,9 @@ impl Client {
         folder: &Folder,
     ) -> Result<Self> {
         let line = Line::start(Ipv4Addr::new(127, 0, 0, address), servers).await?;
-        let (url, log) = (format!("http://{}/routes", line.address()), format!("skipper-{name}"));
-        let skipper = Skipper::start(&log, folder, &url, POLL, "marker.test").await?;
+        let url = format!("http://{}/routes", line.address());
+        let place = Place::on_loopback(&format!("skipper-{name}"));
+        let skipper = Skipper::start(&place, folder, &url, POLL, "marker.test").await?;
         Ok(Self { name, line, skipper, cut_at: Instant::now() })
     }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use crate::ground::Place;
 use crate::peers;
-use crate::ports;
 use crate::process::Process;
 use crate::stage::pki::Pki;
 use crate::stage::{Folder, until};
@@ -21,6 +21,7 @@ const START: Duration = Duration::from_secs(120);
 
 /// The API server; down until [`ApiServer::up`].
 pub struct ApiServer {
+    place: Place,
     address: SocketAddr,
     pki: Pki,
     etcd: String,
@@ -30,17 +31,18 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// One that keeps its objects in the etcd at the URL `etcd`. Not started.
+    /// One in `place` that keeps its objects in the etcd at the URL `etcd`. Not started.
     ///
     /// # Errors
     ///
     /// Where its keys cannot be written.
-    pub fn new(folder: &Folder, etcd: String) -> Result<Self> {
+    pub fn new(place: &Place, folder: &Folder, etcd: String) -> Result<Self> {
         let (home, logs) = (folder.sub("apiserver")?, folder.sub("logs")?);
-        let pki = Pki::make(&home)?;
+        let pki = Pki::make(&home, place.address())?;
         let tokens = format!("{ADMIN_TOKEN},admin,admin,\"system:masters\"\n");
         std::fs::write(home.join("tokens.csv"), tokens).context("write the admin's token")?;
-        Ok(Self { address: ports::free()?, pki, etcd, folder: home, logs, process: None })
+        let address = place.socket(6443)?;
+        Ok(Self { place: place.clone(), address, pki, etcd, folder: home, logs, process: None })
     }
 
     /// Its URL.
@@ -65,6 +67,11 @@ impl ApiServer {
         });
         std::fs::write(&path, text.to_string()).with_context(|| format!("write {}", path.display()))?;
         Ok(path)
+    }
+
+    /// Where it runs.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
     /// The CA that its certificate is signed by.
@@ -104,7 +111,7 @@ impl ApiServer {
     }
 
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new(peers::KUBE_APISERVER.binary()?);
+        let mut command = self.place.command(peers::KUBE_APISERVER.binary()?);
         let file = |path: &PathBuf| path.display().to_string();
         command.args([
             format!("--etcd-servers={}", self.etcd),

@@ -1,9 +1,9 @@
 //! The backend behind the routes: answers every request with 200.
 
 use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
@@ -13,6 +13,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::ground::Place;
+
 /// A running backend; ends when it is dropped.
 pub struct Backend {
     address: SocketAddr,
@@ -20,13 +22,13 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Starts it on a free port.
+    /// Starts it in `place`.
     ///
     /// # Errors
     ///
     /// Where it cannot listen.
-    pub async fn start() -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as the backend")?;
+    pub fn start(place: &Place) -> Result<Self> {
+        let listener = place.listen(8080)?;
         let address = listener.local_addr()?;
         let mut tasks = JoinSet::new();
         tasks.spawn(accept(listener));

@@ -11,6 +11,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::discovery::{Scope, pinned_kind};
 use serde_json::Value;
 
+use crate::ground::Ground;
 use crate::stage::apiserver::{ADMIN_TOKEN, ApiServer};
 use crate::stage::etcd::Etcd;
 use crate::stage::{Folder, manifests, until};
@@ -33,14 +34,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts it and waits until it is ready.
+    /// Starts it, in the places `etcd` and `api`, and waits until it is ready.
     ///
     /// # Errors
     ///
     /// Where etcd or the API server do not start.
-    pub async fn start(folder: &Folder) -> Result<Self> {
-        let etcd = Etcd::start(folder)?;
-        let mut api = ApiServer::new(folder, etcd.url())?;
+    pub async fn start(ground: &Ground, folder: &Folder) -> Result<Self> {
+        let etcd = Etcd::start(&ground.place("etcd")?, folder)?;
+        let mut api = ApiServer::new(&ground.place("api")?, folder, etcd.url())?;
         let kubeconfig = api.kubeconfig("admin", ADMIN_TOKEN)?;
         let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;

@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use tokio::process::Command;
 
+use crate::ground::Place;
 use crate::peers;
-use crate::ports;
 use crate::process::Process;
 use crate::stage::Folder;
 
@@ -17,14 +16,14 @@ pub struct Etcd {
 }
 
 impl Etcd {
-    /// Starts it; the API server waits for it by itself.
+    /// Starts it in `place`; the API server waits for it by itself.
     ///
     /// # Errors
     ///
     /// Where it is not built or does not start.
-    pub fn start(folder: &Folder) -> Result<Self> {
-        let (address, peer) = (ports::free()?, ports::free()?);
-        let mut command = Command::new(peers::ETCD.binary()?);
+    pub fn start(place: &Place, folder: &Folder) -> Result<Self> {
+        let (address, peer) = (place.socket(2379)?, place.socket(2380)?);
+        let mut command = place.command(peers::ETCD.binary()?);
         command
             .arg("--data-dir")
             .arg(folder.sub("etcd")?)

@@ -1,5 +1,6 @@
 //! The keys of the API server: a CA, its serving certificate, and the key that signs ServiceAccount tokens.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 pub struct Pki {
     /// The CA's certificate.
     pub ca: PathBuf,
-    /// The API server's certificate, for 127.0.0.1.
+    /// The API server's certificate.
     pub server_cert: PathBuf,
     /// Its key.
     pub server_key: PathBuf,
@@ -21,12 +22,12 @@ pub struct Pki {
 }
 
 impl Pki {
-    /// Makes everything anew in `folder`.
+    /// Makes everything anew in `folder`, for an API server at `address`.
     ///
     /// # Errors
     ///
     /// Where a file cannot be written.
-    pub fn make(folder: &Path) -> Result<Self> {
+    pub fn make(folder: &Path, address: Ipv4Addr) -> Result<Self> {
         let pki = Self {
             ca: folder.join("ca.crt"),
             server_cert: folder.join("apiserver.crt"),
@@ -41,7 +42,7 @@ impl Pki {
         write(&pki.ca, &ca.self_signed(&ca_key)?.pem())?;
 
         let key = KeyPair::generate()?;
-        let mut server = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+        let mut server = CertificateParams::new(vec!["localhost".to_owned(), address.to_string()])?;
         server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         write(&pki.server_cert, &server.signed_by(&key, &Issuer::new(ca, ca_key))?.pem())?;

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
+use crate::ground::{Ground, Place};
 use crate::history::History;
 use crate::peers;
-use crate::ports;
 use crate::stage::Folder;
 use crate::stage::apiserver::{ADMIN_TOKEN, ApiServer};
 use crate::stage::fleet::Fleet;
@@ -50,26 +50,29 @@ pub async fn bellwether(given: Option<PathBuf>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// `count` replicas of Bellwether. `flags` says what they read and where their Lease is; names, addresses, peers and
+/// `count` replicas of Bellwether, in places `r0` and so on. `flags` says what they read and where their Lease is; names, addresses, peers and
 /// state folders are added here.
 ///
 /// # Errors
 ///
-/// Where there is no port or folder for one.
+/// Where there is no place or folder for one.
 pub fn bellwethers(
+    ground: &Ground,
     binary: &Path,
     count: usize,
     flags: &[String],
     folder: &Folder,
     history: &History,
 ) -> Result<Fleet> {
-    let replication: Vec<_> = (0..count).map(|_| ports::free()).collect::<Result<_>>()?;
+    let places: Vec<Place> =
+        (0..count).map(|index| ground.place(&format!("r{index}"))).collect::<Result<_>>()?;
+    let replication: Vec<_> = places.iter().map(|place| place.socket(9912)).collect::<Result<_>>()?;
     let peers = replication.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let logs = folder.sub("logs")?;
     let mut replicas = Vec::new();
-    for (index, replication) in replication.iter().enumerate() {
-        let name = format!("r{index}");
-        let (serve, support) = (ports::free()?, ports::free()?);
+    for (place, replication) in places.into_iter().zip(replication) {
+        let name = place.name().to_owned();
+        let (serve, support) = (place.socket(9090)?, place.socket(9911)?);
         let mut args = vec!["serve".to_owned()];
         args.extend_from_slice(flags);
         args.extend([
@@ -82,6 +85,7 @@ pub fn bellwethers(
         ]);
         let launch = Launch {
             name,
+            place,
             binary: binary.to_owned(),
             args,
             env: BTreeMap::new(),
@@ -94,12 +98,13 @@ pub fn bellwethers(
     Ok(Fleet { replicas })
 }
 
-/// `count` replicas of routesrv, with the rights of an administrator.
+/// `count` replicas of routesrv, in places `routesrv0` and so on, with the rights of an administrator.
 ///
 /// # Errors
 ///
-/// Where it is not built, or there is no port for one.
+/// Where it is not built, or there is no place for one.
 pub fn routesrvs(
+    ground: &Ground,
     count: usize,
     api: &ApiServer,
     flags: &[String],
@@ -111,7 +116,8 @@ pub fn routesrvs(
     let logs = folder.sub("logs")?;
     let mut replicas = Vec::new();
     for index in 0..count {
-        let (serve, support) = (ports::free()?, ports::free()?);
+        let place = ground.place(&format!("routesrv{index}"))?;
+        let (serve, support) = (place.socket(9090)?, place.socket(9911)?);
         let mut args = flags.to_vec();
         args.extend([
             "-kubernetes".to_owned(),
@@ -121,7 +127,8 @@ pub fn routesrvs(
             format!("-support-listener={support}"),
         ]);
         let launch = Launch {
-            name: format!("routesrv{index}"),
+            name: place.name().to_owned(),
+            place,
             binary: peers::ROUTESRV.binary()?,
             args,
             // Outside a cluster it trusts what the system trusts; this is how Go is told otherwise.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde::Deserialize;
-use tokio::process::Command;
 
+use crate::ground::Place;
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
 use crate::process::Process;
@@ -20,6 +20,8 @@ use crate::stage::vip::Target;
 pub struct Launch {
     /// Its name in logs and in the history.
     pub name: String,
+    /// Where it runs.
+    pub place: Place,
     /// The program.
     pub binary: PathBuf,
     /// Its arguments.
@@ -75,6 +77,11 @@ impl Replica {
         &self.launch.name
     }
 
+    /// Where it runs.
+    pub fn place(&self) -> &Place {
+        &self.launch.place
+    }
+
     /// Where it serves `/routes`.
     pub fn serve(&self) -> SocketAddr {
         self.launch.serve
@@ -96,7 +103,7 @@ impl Replica {
     ///
     /// Where the program cannot be started.
     pub fn start(&mut self) -> Result<()> {
-        let mut command = Command::new(&self.launch.binary);
+        let mut command = self.launch.place.command(&self.launch.binary);
         command.args(&self.launch.args).envs(&self.launch.env);
         self.process = Some(Process::spawn(&self.launch.name, command, &self.logs)?);
         Ok(())

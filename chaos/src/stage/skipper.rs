@@ -4,11 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::process::Command;
 
+use crate::ground::Place;
 use crate::http::Call;
 use crate::peers;
-use crate::ports;
 use crate::process::Process;
 use crate::stage::{Folder, until};
 
@@ -19,21 +18,21 @@ pub struct Skipper {
 }
 
 impl Skipper {
-    /// Starts one called `name` on the routes at `routes_url`, polled each `poll`, and waits until it has loaded them: until it
+    /// Starts one in `place`, under its name, on the routes at `routes_url`, polled each `poll`, and waits until it has loaded them: until it
     /// answers 200 for `host`.
     ///
     /// # Errors
     ///
     /// Where it is not built or has no routes in time; with the end of its log.
     pub async fn start(
-        name: &str,
+        place: &Place,
         folder: &Folder,
         routes_url: &str,
         poll: Duration,
         host: &str,
     ) -> Result<Self> {
-        let (address, support) = (ports::free()?, ports::free()?);
-        let mut command = Command::new(peers::SKIPPER.binary()?);
+        let (address, support) = (place.socket(9090)?, place.socket(9911)?);
+        let mut command = place.command(peers::SKIPPER.binary()?);
         command
             .arg(format!("-address={address}"))
             .arg(format!("-support-listener={support}"))
@@ -41,8 +40,8 @@ impl Skipper {
             .arg(format!("-source-poll-timeout={}", poll.as_millis()))
             .args(["-wait-first-route-load", "-access-log-disabled"])
             // It keeps what it downloads in a temporary file that it leaves behind.
-            .env("TMPDIR", folder.sub(name)?);
-        let process = Process::spawn(name, command, &folder.sub("logs")?)?;
+            .env("TMPDIR", folder.sub(place.name())?);
+        let process = Process::spawn(place.name(), command, &folder.sub("logs")?)?;
         let loaded = until("Skipper with routes", Duration::from_secs(30), poll / 2, async || {
             let call = Call { host, ..Call::get(address, "/") };
             call.send().await.is_ok_and(|(_, reply)| reply.status.is_success()).then_some(())

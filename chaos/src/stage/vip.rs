@@ -1,28 +1,27 @@
-//! The Service's address: a round-robin TCP proxy over the replicas that say they are ready.
+//! The Service's address: new connections go to the replicas that are ready.
 //!
 //! It stands for kubelet, EndpointSlice and kube-proxy: each replica's readiness is probed every period, and a change
-//! of it takes effect after a lag. A connection that a replica does not take goes to the next one; once it is taken,
-//! nothing is tried again. The client's address stays, as with kube-proxy.
+//! of it takes effect after a lag. In namespaces the kernel spreads connections by the rules of a kube-proxy; on loopback
+//! a proxy does.
 
-use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+mod proxy;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::address;
+use crate::ground::{self, Ground};
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
 use crate::stage::until;
-
-/// How many connections it can say the replica of.
-const REMEMBERED: usize = 4096;
+use proxy::Proxy;
 
 /// A replica behind it.
 #[derive(Clone, Debug)]
@@ -40,22 +39,34 @@ pub struct Target {
 pub struct Probe {
     /// Between two probes of one replica.
     pub period: Duration,
-    /// From the probe that saw a change until connections follow it.
+    /// How long a probe may take.
+    pub timeout: Duration,
+    /// So many probes in a row must fail before a replica is not ready.
+    pub failures: u32,
+    /// Between two looks whether its process is still there: nobody listens where it has ended, and that needs no probe.
+    pub relist: Duration,
+    /// From the moment that a change is seen until connections follow it.
     pub lag: Duration,
 }
 
-/// A running proxy; ends when it is dropped.
+/// The Service's address; ends when it is dropped.
 pub struct Vip {
     address: SocketAddr,
     probe: Probe,
-    shared: Arc<Shared>,
+    members: Arc<Members>,
+    ledger: Ledger,
     _tasks: JoinSet<()>,
 }
 
-struct Shared {
-    members: Vec<Member>,
-    turn: AtomicUsize,
-    taken: Mutex<VecDeque<(SocketAddr, String)>>,
+/// Which replica took which connection.
+#[derive(Clone)]
+pub struct Ledger(Way);
+
+/// The replicas behind it, and what has happened to them.
+struct Members {
+    all: Vec<Member>,
+    /// Held from a change of the rotation until the kernel has it.
+    changing: Mutex<()>,
     history: History,
 }
 
@@ -64,9 +75,31 @@ struct Member {
     rotating: AtomicBool,
 }
 
+/// Who gives connections to replicas.
+#[derive(Clone)]
+enum Way {
+    Proxy(Arc<Proxy>),
+    Kernel { service: SocketAddr, members: Arc<Members> },
+}
+
 impl Default for Probe {
     fn default() -> Self {
-        Self { period: Duration::from_millis(100), lag: Duration::from_millis(50) }
+        let period = Duration::from_millis(100);
+        Self { period, timeout: Duration::from_secs(1), failures: 1, relist: period, lag: period / 2 }
+    }
+}
+
+impl Probe {
+    /// As in a cluster: what `deploy/` asks of the kubelet, which lists containers each second; and half a second for the
+    /// way over the API server to each node's rules.
+    pub fn cluster() -> Self {
+        let second = Duration::from_secs(1);
+        Self { period: second * 2, timeout: second * 2, failures: 2, relist: second, lag: second / 2 }
+    }
+
+    /// From the end of a replica until no connection goes to it.
+    pub fn until_out(&self) -> Duration {
+        self.relist.min(self.period * self.failures) + self.lag
     }
 }
 
@@ -76,23 +109,33 @@ impl Vip {
     /// # Errors
     ///
     /// Where it cannot listen.
-    pub async fn start(targets: Vec<Target>, probe: Probe, history: History) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as the VIP")?;
-        let address = listener.local_addr()?;
+    pub async fn start(
+        ground: &Ground,
+        targets: Vec<Target>,
+        probe: Probe,
+        history: History,
+    ) -> Result<Self> {
         let members = targets.into_iter().map(|target| Member { target, rotating: AtomicBool::default() });
-        let shared = Shared {
-            members: members.collect(),
-            turn: AtomicUsize::default(),
-            taken: Mutex::default(),
-            history,
-        };
-        let shared = Arc::new(shared);
+        let members = Arc::new(Members { all: members.collect(), changing: Mutex::default(), history });
         let mut tasks = JoinSet::new();
-        for index in 0..shared.members.len() {
-            tasks.spawn(follow(Arc::clone(&shared), index, probe));
+        let (address, way) = match ground.net() {
+            Some(net) => {
+                let service = net.service();
+                (service, Way::Kernel { service, members: Arc::clone(&members) })
+            }
+            None => {
+                let listener =
+                    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as the VIP")?;
+                let address = listener.local_addr()?;
+                let proxy = Arc::new(Proxy::new(Arc::clone(&members)));
+                tasks.spawn(Arc::clone(&proxy).accept(listener));
+                (address, Way::Proxy(proxy))
+            }
+        };
+        for index in 0..members.all.len() {
+            tasks.spawn(follow(Arc::clone(&members), index, probe, ground.clone(), address));
         }
-        tasks.spawn(accept(Arc::clone(&shared), listener));
-        Ok(Self { address, probe, shared, _tasks: tasks })
+        Ok(Self { address, probe, members, ledger: Ledger(way), _tasks: tasks })
     }
 
     /// Where it listens.
@@ -102,7 +145,7 @@ impl Vip {
 
     /// A way to ask which replica took a connection, by the client's address.
     pub fn ledger(&self) -> Ledger {
-        Ledger(Arc::clone(&self.shared))
+        self.ledger.clone()
     }
 
     /// Waits until all replicas are in the rotation, and stay there for some probes: a replica that was killed a
@@ -112,10 +155,10 @@ impl Vip {
     ///
     /// Where that does not come within `deadline`.
     pub async fn steady(&self, deadline: Duration) -> Result<()> {
-        let enough = self.probe.period * 5 + self.probe.lag * 2;
+        let enough = self.probe.period * (self.probe.failures + 4) + self.probe.lag * 2;
         let mut since = Instant::now();
         until("all replicas in the rotation", deadline, self.probe.period / 10, async || {
-            if self.rotation().len() < self.shared.members.len() {
+            if self.rotation().len() < self.members.all.len() {
                 since = Instant::now();
             }
             (since.elapsed() >= enough).then_some(())
@@ -125,90 +168,107 @@ impl Vip {
 
     /// The names of the replicas in the rotation.
     pub fn rotation(&self) -> Vec<&str> {
-        let rotating = self.shared.members.iter().filter(|member| member.rotating.load(Ordering::SeqCst));
-        rotating.map(|member| member.target.name.as_str()).collect()
+        self.members.rotating().map(|target| target.name.as_str()).collect()
     }
 }
-
-/// Which replica took which connection.
-#[derive(Clone)]
-pub struct Ledger(Arc<Shared>);
 
 impl Ledger {
     /// The replica that took the connection from `client`, if one did and it is not too long ago.
     pub fn taken_by(&self, client: SocketAddr) -> Option<String> {
-        let taken = self.0.taken.lock();
-        taken.iter().rev().find(|(address, _)| *address == client).map(|(_, name)| name.clone())
+        match &self.0 {
+            Way::Proxy(proxy) => proxy.taken_by(client),
+            Way::Kernel { service, members } => {
+                let replica = IpAddr::from(ground::answerer(client, *service)?);
+                let mut targets = members.all.iter().map(|member| &member.target);
+                targets.find(|target| target.serve.ip() == replica).map(|target| target.name.clone())
+            }
+        }
+    }
+}
+
+impl Members {
+    fn rotating(&self) -> impl Iterator<Item = &Target> {
+        let rotating = self.all.iter().filter(|member| member.rotating.load(Ordering::SeqCst));
+        rotating.map(|member| &member.target)
+    }
+
+    fn rotate(&self, member: &Member, ready: bool, ground: &Ground, service: SocketAddr) {
+        let _changing = self.changing.lock();
+        member.rotating.store(ready, Ordering::SeqCst);
+        if let Some(net) = ground.net() {
+            let rotation = self.rotating().map(|target| target.serve).collect();
+            if let Err(error) = net.serve(service, rotation) {
+                eprintln!("the rotation of {service} stays as it was: {error:#}");
+            }
+        }
     }
 }
 
 /// Keeps one member's place in the rotation up to date.
-async fn follow(shared: Arc<Shared>, index: usize, probe: Probe) {
-    let member = &shared.members[index];
-    let (address, path) = member.target.ready;
-    let mut ticks = tokio::time::interval(probe.period);
+async fn follow(members: Arc<Members>, index: usize, probe: Probe, ground: Ground, service: SocketAddr) {
+    let member = &members.all[index];
+    let (mut probes, mut lists) = (interval(probe.period), interval(probe.relist));
+    probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    lists.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failed = 0;
     loop {
-        ticks.tick().await;
-        let call = Call { deadline: Duration::from_secs(1), ..Call::get(address, path) };
-        let ready = call.send().await.is_ok_and(|(_, reply)| reply.status.is_success());
-        if ready != member.rotating.load(Ordering::SeqCst) {
-            tokio::time::sleep(probe.lag).await;
-            // Recorded while it is out: whoever reads "in" may rely on it.
-            if !ready {
-                shared.history.life(&member.target.name, LifeEvent::Out);
-            }
-            member.rotating.store(ready, Ordering::SeqCst);
-            if ready {
-                shared.history.life(&member.target.name, LifeEvent::In);
-            }
+        let ready = tokio::select! {
+            _ = probes.tick() => match ready(&member.target, probe.timeout).await {
+                true => true,
+                false => {
+                    failed += 1;
+                    if failed < probe.failures {
+                        continue;
+                    }
+                    false
+                }
+            },
+            _ = lists.tick() => match ended(&member.target, probe.timeout).await {
+                true => false,
+                false => continue,
+            },
+        };
+        if ready {
+            failed = 0;
+        }
+        if ready == member.rotating.load(Ordering::SeqCst) {
+            continue;
+        }
+        sleep(probe.lag).await;
+        // Recorded while it is out: whoever reads "in" may rely on it.
+        if !ready {
+            members.history.life(&member.target.name, LifeEvent::Out);
+        }
+        members.rotate(member, ready, &ground, service);
+        if ready {
+            members.history.life(&member.target.name, LifeEvent::In);
         }
     }
 }
 
-async fn accept(shared: Arc<Shared>, listener: TcpListener) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((client, from)) = listener.accept() => {
-                connections.spawn(carry(Arc::clone(&shared), client, from));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
+async fn ready(target: &Target, deadline: Duration) -> bool {
+    let (address, path) = target.ready;
+    let call = Call { deadline, ..Call::get(address, path) };
+    call.send().await.is_ok_and(|(_, reply)| reply.status.is_success())
 }
 
-/// Carries one connection to the next replica that takes it; closes it where none does.
-async fn carry(shared: Arc<Shared>, mut client: TcpStream, from: SocketAddr) {
-    let turn = shared.turn.fetch_add(1, Ordering::Relaxed);
-    let count = shared.members.len();
-    let members = (0..count).map(|step| &shared.members[(turn + step) % count]);
-    for member in members.filter(|member| member.rotating.load(Ordering::SeqCst)) {
-        let connecting = address::connect(from.ip(), member.target.serve);
-        let connected = tokio::time::timeout(Duration::from_secs(1), connecting).await;
-        let Ok(Ok(mut server)) = connected else { continue };
-        shared.took(from, &member.target.name);
-        let _ = client.set_nodelay(true);
-        let _ = server.set_nodelay(true);
-        // An error is one side's reset: closing both passes it on.
-        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-        return;
-    }
-}
-
-impl Shared {
-    fn took(&self, client: SocketAddr, name: &str) {
-        let mut taken = self.taken.lock();
-        if taken.len() == REMEMBERED {
-            taken.pop_front();
-        }
-        taken.push_back((client, name.to_owned()));
-    }
+/// Whether its process is gone: its machine says that nobody listens.
+async fn ended(target: &Target, deadline: Duration) -> bool {
+    let connected = timeout(deadline, TcpStream::connect(target.ready.0)).await;
+    connected.is_ok_and(|it| it.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ground::Place;
     use crate::stage::backend::Backend;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn backend() -> Backend {
+        Backend::start(&Place::on_loopback("backend")).unwrap()
+    }
 
     fn target(name: &str, backend: &Backend) -> Target {
         Target { name: name.to_owned(), serve: backend.address(), ready: (backend.address(), "/") }
@@ -216,16 +276,21 @@ mod tests {
 
     #[tokio::test]
     async fn it_is_not_steady_while_one_is_missing() {
-        let one = Backend::start().await.unwrap();
-        let probe = Probe { period: Duration::from_millis(10), lag: Duration::ZERO };
+        let one = backend();
+        let probe = Probe { period: Duration::from_millis(10), lag: Duration::ZERO, ..Probe::default() };
         let gone = Target {
             name: "gone".to_owned(),
             serve: one.address(),
             ready: (([127, 0, 0, 1], 1).into(), "/"),
         };
-        let alone = Vip::start(vec![target("one", &one)], probe, History::default()).await.unwrap();
+        let alone = Vip::start(&Ground::loopback(), vec![target("one", &one)], probe, History::default())
+            .await
+            .unwrap();
         alone.steady(Duration::from_secs(10)).await.unwrap();
-        let both = Vip::start(vec![target("one", &one), gone], probe, History::default()).await.unwrap();
+        let both =
+            Vip::start(&Ground::loopback(), vec![target("one", &one), gone], probe, History::default())
+                .await
+                .unwrap();
         assert!(both.steady(Duration::from_millis(200)).await.is_err());
     }
 
@@ -237,12 +302,12 @@ mod tests {
 
     #[tokio::test]
     async fn connections_go_round_and_skip_who_is_gone() {
-        let (one, two) = (Backend::start().await.unwrap(), Backend::start().await.unwrap());
+        let (one, two) = (backend(), backend());
         let history = History::default();
         // Probed once a minute: the rotation still has the one that is gone.
-        let probe = Probe { period: Duration::from_secs(60), lag: Duration::ZERO };
+        let probe = Probe { period: MINUTE, relist: MINUTE, lag: Duration::ZERO, ..Probe::default() };
         let targets = vec![target("one", &one), target("two", &two)];
-        let vip = Vip::start(targets, probe, history.clone()).await.unwrap();
+        let vip = Vip::start(&Ground::loopback(), targets, probe, history.clone()).await.unwrap();
         rotation_of(&vip, 2).await;
         let mut seen = Vec::new();
         for _ in 0..4 {
@@ -260,9 +325,11 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_stops_being_ready_leaves_the_rotation() {
-        let one = Backend::start().await.unwrap();
-        let probe = Probe { period: Duration::from_millis(5), lag: Duration::ZERO };
-        let vip = Vip::start(vec![target("one", &one)], probe, History::default()).await.unwrap();
+        let one = backend();
+        let probe = Probe { period: Duration::from_millis(5), lag: Duration::ZERO, ..Probe::default() };
+        let vip = Vip::start(&Ground::loopback(), vec![target("one", &one)], probe, History::default())
+            .await
+            .unwrap();
         rotation_of(&vip, 1).await;
         drop(one);
         rotation_of(&vip, 0).await;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Server;
 use super::set::{FLAGS, STATUS_FROM, Set};
 use crate::faults;
+use crate::ground::{Ground, Place};
 use crate::http::Call;
 use crate::observe::traffic::ask;
 use crate::scenario::say;
@@ -152,7 +153,8 @@ async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
     }
     say(&set.history, "all serve the same table from disk");
     set.vip.steady(START).await?;
-    Skipper::start("skipper-late", folder, &set.routes, Duration::from_millis(100), "marker.test").await?;
+    let late = Place::on_loopback("skipper-late");
+    Skipper::start(&late, folder, &set.routes, Duration::from_millis(100), "marker.test").await?;
     say(&set.history, "a Skipper that starts now gets its routes");
     // Long enough for the clients to meet them, and for a Lease to be missed.
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -166,7 +168,8 @@ async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
 async fn same_as_routesrv(set: &mut Set, folder: &Folder) -> Result<()> {
     let ours = set.fleet.settled(START).await?;
     let flags = FLAGS.map(str::to_owned);
-    let mut peer = program::routesrvs(1, &set.cluster.api, &flags, folder, &set.history)?;
+    let mut peer =
+        program::routesrvs(&Ground::loopback(), 1, &set.cluster.api, &flags, folder, &set.history)?;
     peer.start()?;
     peer.ready(START).await?;
     let (_, reply) = Call::get(peer.replicas[0].serve(), "/routes")

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::Server;
+use crate::ground::Ground;
 use crate::history::History;
 use crate::observe::Observers;
 use crate::observe::poller::Poller;
@@ -67,8 +68,9 @@ impl Set {
             Server::Routesrv => None,
         };
         let history = History::default();
-        let backend = Backend::start().await?;
-        let cluster = Cluster::start(folder).await?;
+        let ground = Ground::loopback();
+        let backend = Backend::start(&ground.place("backend")?)?;
+        let cluster = Cluster::start(&ground, folder).await?;
         say(&history, "etcd and the API server are ready");
         cluster.apply(&manifests::route_group_definition(), Apply::ForGood).await?;
         cluster.apply(&[manifests::namespace()], Apply::ForGood).await?;
@@ -77,16 +79,18 @@ impl Set {
         say(&history, format!("{} objects are applied", objects.len()));
 
         let mut fleet = match binary {
-            Some(binary) => bellwethers(&binary, &cluster, folder, &history).await?,
-            None => program::routesrvs(2, &cluster.api, &FLAGS.map(str::to_owned), folder, &history)?,
+            Some(binary) => bellwethers(&ground, &binary, &cluster, folder, &history).await?,
+            None => {
+                program::routesrvs(&ground, 2, &cluster.api, &FLAGS.map(str::to_owned), folder, &history)?
+            }
         };
         fleet.start()?;
         fleet.ready(Duration::from_secs(30)).await?;
         say(&history, "all replicas are ready");
-        let vip = Vip::start(fleet.targets(), Probe::default(), history.clone()).await?;
+        let vip = Vip::start(&ground, fleet.targets(), Probe::default(), history.clone()).await?;
         vip.steady(Duration::from_secs(10)).await?;
         let routes = format!("http://{}/routes", vip.address());
-        let skipper = Skipper::start("skipper", folder, &routes, POLL, "marker.test").await?;
+        let skipper = Skipper::start(&ground.place("skipper")?, folder, &routes, POLL, "marker.test").await?;
         say(&history, "Skipper has routes");
 
         let observers = observers(&skipper, &vip, &history);
@@ -116,7 +120,13 @@ fn objects(backend: &Backend) -> Vec<Value> {
 }
 
 /// Three replicas which may do exactly what `deploy/` grants.
-async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history: &History) -> Result<Fleet> {
+async fn bellwethers(
+    ground: &Ground,
+    binary: &Path,
+    cluster: &Cluster,
+    folder: &Folder,
+    history: &History,
+) -> Result<Fleet> {
     let folder_of_deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
     let mut deploy = manifests::folder(&folder_of_deploy)?;
     deploy.extend(manifests::folder(&folder_of_deploy.join("ingress-status"))?);
@@ -148,7 +158,7 @@ async fn bellwethers(binary: &Path, cluster: &Cluster, folder: &Folder, history:
         format!("-kubernetes-status-from-service={}/{STATUS_FROM}", manifests::NAMESPACE),
         format!("--kubeconfig={}", kubeconfig.display()),
     ]);
-    program::bellwethers(binary, 3, &flags, folder, history)
+    program::bellwethers(ground, binary, 3, &flags, folder, history)
 }
 
 /// One client through Skipper, and two that poll as Skipper does, plain and compressed.

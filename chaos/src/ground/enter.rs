@@ -1,0 +1,120 @@
+//! The harness, started again in namespaces of its own.
+//!
+//! It is the first process of a process namespace in there: with it everything ends that it has started, and with the
+//! last process the network and the mounts go. Its files are the machine's, so logs and reports stay where they are
+//! written.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, geteuid, kill_process_group};
+use tokio::process::{Child, Command};
+
+use super::{Ground, tool};
+
+/// Says to the harness that it is in there.
+const MARK: &str = "BELLWETHER_CHAOS_INSIDE";
+
+/// How long the harness in there may take to tidy up once it is asked to end.
+const TIDY: Duration = Duration::from_secs(20);
+
+/// The programs that places need, and the Debian packages that have them.
+const TOOLS: [(&str, &str); 7] = [
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+    ("nsenter", "util-linux"),
+    ("mount", "mount"),
+    ("ip", "iproute2"),
+    ("bridge", "iproute2"),
+    ("nft", "nftables"),
+];
+
+/// What came of [`Ground::enter`].
+pub enum Entered {
+    /// We are in there, and this is the ground.
+    Inside(Ground),
+    /// We are outside; the run in there is over. Whether it was a success.
+    Over(bool),
+}
+
+/// A run in there, which ends when this is dropped.
+struct Run {
+    child: Child,
+    group: Pid,
+}
+
+/// Whether this process is the harness in its own namespaces.
+pub fn inside() -> bool {
+    std::process::id() == 1 && std::env::var_os(MARK).is_some()
+}
+
+/// What this machine or this user lacks for places of their own; `None` where nothing does.
+pub fn missing() -> Option<String> {
+    if inside() {
+        return None;
+    }
+    if !geteuid().is_root() {
+        return Some("root".to_owned());
+    }
+    if let Some((tool, package)) = TOOLS.iter().find(|(tool, _)| tool::find(tool).is_none()) {
+        return Some(format!("the program {tool} (Debian package {package})"));
+    }
+    let refused = tool::run("unshare", &["--net", "--mount", "--pid", "--fork", "true"], "").err()?;
+    Some(format!("the right to make namespaces ({refused:#})"))
+}
+
+/// Starts this program again in there, with `args`, and waits for its end; whether that was a success. What it prints goes
+/// where ours goes. Dropping the future ends it, as a signal to end would.
+///
+/// # Errors
+///
+/// Where something is [`missing`].
+pub async fn again(args: &[OsString]) -> Result<bool> {
+    let child = command(args)?.spawn().context("start the harness again")?;
+    let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+    let mut run = Run { child, group: group.context("a child that was just started has a pid")? };
+    Ok(run.child.wait().await?.success())
+}
+
+/// What starts this program again in there.
+///
+/// # Errors
+///
+/// Where something is [`missing`].
+pub(super) fn command(args: &[OsString]) -> Result<Command> {
+    if let Some(missing) = missing() {
+        bail!("places of their own need {missing}");
+    }
+    let mut command = Command::new(tool::find("setpriv").context("setpriv is not installed")?);
+    command
+        // Whatever ends us ends unshare, and with it all that is in there.
+        .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--propagation", "private", "--pid"])
+        .args(["--fork", "--kill-child", "--mount-proc"])
+        .arg(std::env::current_exe().context("the harness has a path")?)
+        .args(args)
+        .env(MARK, "1")
+        .stdin(Stdio::null())
+        // Ctrl-C in the terminal reaches us alone; we pass it on.
+        .process_group(0);
+    Ok(command)
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let runs = |child: &mut Child| matches!(child.try_wait(), Ok(None));
+        if runs(&mut self.child) {
+            // unshare waits on; the harness in there drops what it has started, and its folder.
+            let _ = kill_process_group(self.group, Signal::TERM);
+        }
+        let step = Duration::from_millis(20);
+        for _ in 0..TIDY.as_millis() / step.as_millis() {
+            if !runs(&mut self.child) {
+                return;
+            }
+            std::thread::sleep(step);
+        }
+        let _ = kill_process_group(self.group, Signal::KILL);
+    }
+}
