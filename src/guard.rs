@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use crate::compile::{Counts, Measure};
+use crate::protection::Protection;
 
 /// From where on a drop is doubtful, and what takes the doubt away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +116,7 @@ impl Guard {
         let released = |(measure, fall): (&Measure, &Fall)| {
             self.released.get(measure).is_some_and(|least| fall.to >= *least)
         };
-        let passed = if same_table || falls.is_empty() {
+        let passed = if same_table || falls.is_empty() || Protection::Guard.is_off() {
             Passed::Harmless
         } else if falls.values().all(|fall| fall.polls >= fall.needed) {
             Passed::Confirmed

@@ -23,6 +23,7 @@ pub mod node;
 pub mod object;
 pub mod orders;
 pub mod phase;
+pub mod protection;
 pub mod publish;
 pub mod re2;
 pub mod replication;

@@ -23,6 +23,7 @@ pub use metrics::Metrics;
 use self::carry::Carrier;
 use crate::compile::{Past, ServiceName, Settings};
 use crate::election::{Handle, Role, Term};
+use crate::protection::Protection;
 use crate::replication::catch_up;
 use crate::replication::core::{Published, Refusal};
 use crate::replication::hub::Hub;
@@ -110,7 +111,7 @@ impl<S: ObjectSource> Publisher<S> {
                     () = other_term(&mut role, &term) => {}
                 }
                 self.hub.update(|core, _| {
-                    if core.leads() == Some((epoch, term.id())) {
+                    if core.leads() == Some((epoch, term.id())) && !Protection::Fence.is_off() {
                         core.retire();
                     }
                 });

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::election::Handle;
 use crate::phase::Phase;
+use crate::protection::Protection;
 use crate::replication::hub::Hub;
 use crate::serve::{Drain, DrainReport};
 
@@ -39,6 +40,9 @@ impl Stopping<'_> {
     /// Goes on serving while the Service forgets this replica, then finishes what was begun. A second signal ends
     /// the waiting, not the answers that are under way.
     pub(super) async fn drain(&self, served: JoinHandle<DrainReport>) {
+        if Protection::Drain.is_off() {
+            return;
+        }
         tracing::info!(seconds = self.linger.as_secs_f64(), "draining");
         self.phase.send_replace(Phase::Draining);
         self.drain.begin.cancel();

@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::{Snapshot, Version};
 use crate::election::Term;
+use crate::protection::Protection;
 use crate::time::Moment;
 
 /// Everything that an answer depends on, at one instant.
@@ -62,7 +63,9 @@ impl View {
             Standing::Leads { term, read_since } => {
                 term.check(now).is_ok() && read_since.is_some_and(|since| active.version >= since)
             }
-            Standing::InTouch { until, leader_current } => *leader_current && now < *until,
+            Standing::InTouch { until, leader_current } => {
+                *leader_current && (now < *until || Protection::Grants.is_off())
+            }
         }
     }
 
