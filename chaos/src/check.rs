@@ -1,23 +1,47 @@
-//! The verdict: pure functions from a history to what was violated in it.
+//! The verdict: pure functions from a history to what was violated in it, and to figures with their limits.
 //!
 //! The names are those of the invariants. A checker that cannot fail proves nothing: each has tests with histories
 //! that are bad.
 
 mod availability;
+mod cut;
+mod figure;
+mod freshness;
+mod latency;
+mod lives;
+mod memory;
+mod tables;
+mod terms;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-pub use availability::{no_failed_poll, no_failed_request};
+use serde::{Deserialize, Serialize};
 
-use crate::history::{Answer, Poll, Record, Request, Table};
+pub use availability::{
+    allowed_failures, answered, failed_in_a_row, failed_requests, failed_share, failed_so_long,
+    no_failed_poll, no_failed_request, silence,
+};
+pub use cut::{cut_by_faults, healed_within, no_cut};
+pub use figure::{Figure, Limit, Unit};
+pub use freshness::{
+    arrival, least_in_rotation, of_one_mind, oldest_shown, publication, skew, staleness_shown, tables_served,
+};
+pub use latency::{kept_latency, slowest_table};
+pub use memory::{growth, slope};
+pub use tables::{no_fork, no_lie, no_step_back, no_wipe};
+pub use terms::{
+    changes_of_leader, epochs, failover_after, failovers, handovers, no_epoch_twice, no_replica_back,
+};
+
+use crate::history::{Poll, Record};
 
 /// What must never happen, as far as it shows from outside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Invariant {
     /// No client is handed an empty or partial table.
     NoWipe,
@@ -27,6 +51,12 @@ pub enum Invariant {
     NoFork,
     /// A body hashes to its ETag.
     NoLie,
+    /// A body that was begun is finished, unless its replica was killed or cut off meanwhile.
+    NoCut,
+    /// An epoch belongs to one replica.
+    NoEpochTwice,
+    /// The version that a process serves never goes down.
+    NoReplicaBack,
     /// A live replica answers.
     PollsAnswered,
     /// Requests through Skipper succeed.
@@ -44,101 +74,77 @@ pub struct Violation {
     pub what: String,
 }
 
+impl Invariant {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::NoWipe,
+        Self::NoStepBack,
+        Self::NoFork,
+        Self::NoLie,
+        Self::NoCut,
+        Self::NoEpochTwice,
+        Self::NoReplicaBack,
+        Self::PollsAnswered,
+        Self::RequestsAnswered,
+    ];
+
+    /// What a violation of it is called, for people.
+    pub const fn violated(self) -> &'static str {
+        match self {
+            Self::NoWipe => "wipes: an empty or partial table",
+            Self::NoStepBack => "steps back: a table older than the client's",
+            Self::NoFork => "forks: one version, two tables",
+            Self::NoLie => "lies: a body that is not what its ETag says",
+            Self::NoCut => "cuts: a body that a live replica did not finish",
+            Self::NoEpochTwice => "epochs with two leaders",
+            Self::NoReplicaBack => "replicas whose version went down",
+            Self::PollsAnswered => "polls that a live replica did not answer",
+            Self::RequestsAnswered => "requests through Skipper that failed",
+        }
+    }
+}
+
 /// Every violation in `history`. A table with fewer than `least` routes is a partial one.
 pub fn all(history: &[Record], least: usize) -> Vec<Violation> {
     let mut all = no_wipe(history, least);
     all.extend(no_step_back(history));
     all.extend(no_fork(history));
     all.extend(no_lie(history));
+    all.extend(no_cut(history));
+    all.extend(no_epoch_twice(history));
+    all.extend(no_replica_back(history));
     all.extend(no_failed_poll(history));
     all.extend(no_failed_request(history));
     all.sort_by_key(|violation| (violation.invariant, violation.at));
     all
 }
 
-/// Tables with fewer than `least` routes, or with others than their `X-Count` says.
-pub fn no_wipe(history: &[Record], least: usize) -> Vec<Violation> {
-    tables(history)
-        .filter(|(_, table)| table.routes < least || table.count.is_some_and(|count| count != table.routes))
-        .map(|(poll, table)| {
-            let count = table.count.map_or("no X-Count".to_owned(), |count| format!("X-Count {count}"));
-            found(Invariant::NoWipe, poll, format!("{} routes, {count}, expected {least}", table.routes))
-        })
-        .collect()
-}
-
-/// Tables with a version below that of an earlier one to the same client and another digest, or with a generation
-/// below an earlier one; and answers through Skipper with a generation below an earlier one.
-pub fn no_step_back(history: &[Record]) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    let mut versions: HashMap<&str, (u64, u64)> = HashMap::new();
-    let mut digests: HashMap<&str, &str> = HashMap::new();
-    let mut generations: HashMap<&str, u64> = HashMap::new();
-    for record in history {
-        match record {
-            Record::Poll(poll @ Poll { answer: Answer::Table(table), client, .. }) => {
-                let same = digests.insert(client, &table.digest) == Some(&table.digest);
-                let version = table.version.unwrap_or_default();
-                let newest = versions.entry(client).or_default();
-                if version < *newest && !same {
-                    let what = format!("version {version:?} after {newest:?}");
-                    violations.push(found(Invariant::NoStepBack, poll, what));
-                }
-                *newest = version.max(*newest);
-                let newest = generations.entry(client).or_default();
-                if let Some(generation) = table.generation {
-                    if generation < *newest {
-                        let what = format!("generation {generation} after {newest}");
-                        violations.push(found(Invariant::NoStepBack, poll, what));
-                    }
-                    *newest = generation.max(*newest);
-                }
-            }
-            Record::Request(Request { client, end, outcome: Ok(Some(generation)), .. }) => {
-                let newest = generations.entry(client).or_default();
-                if generation < newest {
-                    let what = format!("{client}: generation {generation} after {newest} through Skipper");
-                    violations.push(Violation { invariant: Invariant::NoStepBack, at: *end, what });
-                }
-                *newest = *generation.max(newest);
-            }
-            _ => {}
-        }
-    }
-    violations
-}
-
-/// Tables of one version with two digests.
-pub fn no_fork(history: &[Record]) -> Vec<Violation> {
-    let mut digests: HashMap<(u64, u64), &str> = HashMap::new();
-    let mut violations = Vec::new();
-    for (poll, table) in tables(history) {
-        let Some(version) = table.version else { continue };
-        let first = *digests.entry(version).or_insert(&table.digest);
-        if first != table.digest {
-            let what = format!("version {version:?} is {} here and {first} elsewhere", table.digest);
-            violations.push(found(Invariant::NoFork, poll, what));
-        }
-    }
-    violations
-}
-
-/// Bodies that do not hash to what their ETag promises.
-pub fn no_lie(history: &[Record]) -> Vec<Violation> {
-    tables(history)
-        .filter(|(_, table)| table.promised != table.digest)
-        .map(|(poll, table)| {
-            let what = format!("the ETag says {:?}, the body hashes to {}", table.promised, table.digest);
-            found(Invariant::NoLie, poll, what)
-        })
-        .collect()
-}
-
-fn tables(history: &[Record]) -> impl Iterator<Item = (&Poll, &Table)> {
-    history.iter().filter_map(|record| match record {
-        Record::Poll(poll @ Poll { answer: Answer::Table(table), .. }) => Some((poll, table)),
-        _ => None,
-    })
+/// What every run is asked for, whatever it breaks: one count for each invariant, and what there is to tell of
+/// availability, leaders and times. A play adds its own limits.
+pub fn figures(history: &[Record], least: usize) -> Vec<Figure> {
+    let violations = all(history, least);
+    let count = |invariant| violations.iter().filter(|violation| violation.invariant == invariant).count();
+    let mut figures: Vec<Figure> = Invariant::ALL
+        .into_iter()
+        .map(|invariant| Figure::count(invariant.violated(), count(invariant)).at_most(0.0))
+        .collect();
+    let told = [
+        answered(history),
+        allowed_failures(history),
+        silence(history),
+        cut_by_faults(history),
+        failovers(history),
+        handovers(history),
+        changes_of_leader(history, Duration::ZERO..Duration::MAX),
+        publication(history),
+        arrival(history),
+        skew(history, 0.99),
+        oldest_shown(history),
+    ];
+    // What there was nothing of says nothing; what was awaited and never came does.
+    let tells = |figure: &Figure| figure.value.is_some() || figure.samples.is_some_and(|samples| samples > 0);
+    figures.extend(told.into_iter().filter(tells));
+    figures
 }
 
 fn found(invariant: Invariant, poll: &Poll, what: String) -> Violation {

@@ -1,120 +1,69 @@
-//! The append-only record of one run: what clients saw, and what was done to the replicas.
+//! The append-only record of one run: what clients saw, what replicas did, and what was done to them.
+//!
+//! Kept in memory for the checkers, at some hundred bytes a record, and written as JSON lines while the run goes on
+//! ([`file`]), so that anyone can judge it again. Whoever appends never waits for the disk: lines are made outside the
+//! lock, and go through a buffer that is passed on once a second.
 
+mod file;
+mod record;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+pub use file::{ReadError, read};
+pub use record::{
+    Act, Answer, Change, Cut, Deed, Fault, FaultEvent, Life, LifeEvent, Memory, Name, Poll, Record, Request,
+    Role, Said, Seen, Stage, State, Table, Version,
+};
 
 /// A shared handle. Everyone appends, nobody changes.
 #[derive(Clone)]
 pub struct History {
     start: Instant,
     records: Arc<Mutex<Vec<Record>>>,
+    names: Arc<Mutex<HashSet<Name>>>,
+    log: Option<Arc<Mutex<file::Log>>>,
+    faults: Arc<AtomicU32>,
 }
 
-/// One observation or deed.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Record {
-    /// A poll of `/routes`.
-    Poll(Poll),
-    /// A request through Skipper.
-    Request(Request),
-    /// Something in the life of a replica.
-    Life(Life),
-}
-
-/// A poll of `/routes`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Poll {
-    /// Who asked.
-    pub client: String,
-    /// When it was sent, since the start of the run.
-    pub at: Duration,
-    /// When it was answered or given up.
-    pub end: Duration,
-    /// The replica that got it, where one did.
-    pub replica: Option<String>,
-    /// What came back.
-    pub answer: Answer,
-}
-
-/// What a poll gave.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// 200, with a table.
-    Table(Table),
-    /// 304: keep what you have.
-    Kept,
-    /// Another status.
-    Status(u16),
-    /// No complete answer.
-    Failed(String),
-}
-
-/// A table, as a client got it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Table {
-    /// `X-Table-Version`, where the server sends one.
-    pub version: Option<(u64, u64)>,
-    /// The digest that the ETag names.
-    pub promised: String,
-    /// The digest of the body, after decompression.
-    pub digest: String,
-    /// `X-Count`.
-    pub count: Option<usize>,
-    /// The routes in the body.
-    pub routes: usize,
-    /// The number that the marker in it carries.
-    pub generation: Option<u64>,
-}
-
-/// A request through Skipper.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request {
-    /// Who asked.
-    pub client: String,
-    /// When it was sent.
-    pub at: Duration,
-    /// When it was answered or given up.
-    pub end: Duration,
-    /// For which host.
-    pub host: String,
-    /// The generation, where the answer has one; else why it failed.
-    pub outcome: Result<Option<u64>, String>,
-}
-
-/// Something in the life of a replica.
+/// A fault under way, to say later that it is over.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Life {
-    /// Its name.
-    pub replica: String,
-    /// When.
-    pub at: Duration,
-    /// What.
-    pub event: LifeEvent,
-}
-
-/// What happens to replicas.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LifeEvent {
-    /// The VIP took it in, as it said that it is ready.
-    In,
-    /// The VIP took it out.
-    Out,
-    /// It is about to be killed.
-    Killed,
-    /// It has ended by itself, or after SIGTERM.
-    Ended,
-}
+#[must_use = "a fault that nobody ends lasts until the end of the run"]
+pub struct FaultId(u32, Name, Arc<[Name]>);
 
 impl Default for History {
     fn default() -> Self {
-        Self { start: Instant::now(), records: Arc::default() }
+        Self {
+            start: Instant::now(),
+            records: Arc::default(),
+            names: Arc::default(),
+            log: None,
+            faults: Arc::default(),
+        }
     }
 }
 
 impl History {
+    /// One that is also written to a new file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be made.
+    pub fn to_file(path: &Path) -> io::Result<Self> {
+        let log = file::Log::create(path)?;
+        Ok(Self { log: Some(Arc::new(Mutex::new(log))), ..Self::default() })
+    }
+
     /// The time since the run began.
     pub fn now(&self) -> Duration {
         self.start.elapsed()
@@ -122,16 +71,81 @@ impl History {
 
     /// Appends a record.
     pub fn push(&self, record: Record) {
+        if let Some(log) = &self.log {
+            let line = file::line(&record);
+            log.lock().append(&line);
+        }
         self.records.lock().push(record);
+    }
+
+    /// `text` as a name that all its users share.
+    pub fn name(&self, text: &str) -> Name {
+        let mut names = self.names.lock();
+        if let Some(name) = names.get(text) {
+            return name.clone();
+        }
+        let name = Name::from(text);
+        names.insert(name.clone());
+        name
+    }
+
+    /// Appends what the run is played with.
+    pub fn stage(&self, scenario: &str, replicas: &[&str], least_routes: usize) {
+        let replicas = replicas.iter().map(|replica| self.name(replica)).collect();
+        let stage = Stage { scenario: self.name(scenario), replicas, least_routes };
+        self.push(Record::Stage(Box::new(stage)));
     }
 
     /// Appends that `event` happens to `replica` now.
     pub fn life(&self, replica: &str, event: LifeEvent) {
-        self.push(Record::Life(Life { replica: replica.to_owned(), at: self.now(), event }));
+        self.push(Record::Life(Life { replica: self.name(replica), at: self.now(), event }));
+    }
+
+    /// Appends that `what` begins to be broken now, for the parts named in `on` (none: for all).
+    pub fn fault(&self, what: &str, on: &[&str]) -> FaultId {
+        self.begin(what, on, FaultEvent::Begun)
+    }
+
+    /// Appends that a fault is over.
+    pub fn healed(&self, fault: &FaultId) {
+        let FaultId(id, what, on) = fault.clone();
+        self.push(Record::Fault(Fault { id, at: self.now(), what, on, event: FaultEvent::Healed }));
+    }
+
+    /// Appends a fault that has no length: a kill, a signal, an edit.
+    pub fn struck(&self, what: &str, on: &[&str]) {
+        let FaultId(..) = self.begin(what, on, FaultEvent::Struck);
+    }
+
+    fn begin(&self, what: &str, on: &[&str], event: FaultEvent) -> FaultId {
+        let id = self.faults.fetch_add(1, Ordering::Relaxed);
+        let (what, on): (_, Arc<[Name]>) = (self.name(what), on.iter().map(|on| self.name(on)).collect());
+        let fault = Fault { id, at: self.now(), what: what.clone(), on: Arc::clone(&on), event };
+        self.push(Record::Fault(fault));
+        FaultId(id, what, on)
+    }
+
+    /// Appends that the upstream has the marker `generation` from now on.
+    pub fn change(&self, generation: u64) {
+        self.push(Record::Change(Change { at: self.now(), generation }));
+    }
+
+    /// Appends a line for people.
+    pub fn say(&self, text: &str) {
+        self.push(Record::Said(Said { at: self.now(), text: text.into() }));
     }
 
     /// Everything so far, in the order of its end.
     pub fn records(&self) -> Vec<Record> {
         self.records.lock().clone()
+    }
+
+    /// Writes to the file what still waits in memory.
+    ///
+    /// # Errors
+    ///
+    /// Where a line could not be written, now or before.
+    pub fn flush(&self) -> io::Result<()> {
+        self.log.as_ref().map_or(Ok(()), |log| log.lock().flush())
     }
 }

@@ -47,6 +47,15 @@ pub struct Failure {
     pub from: Option<SocketAddr>,
     /// What went wrong.
     pub cause: String,
+    /// The head of an answer whose body the other side did not finish.
+    pub cut: Option<(StatusCode, HeaderMap)>,
+}
+
+/// How far an exchange has come.
+#[derive(Default)]
+struct Progress {
+    from: Option<SocketAddr>,
+    head: Option<(StatusCode, HeaderMap)>,
 }
 
 impl<'a> Call<'a> {
@@ -70,22 +79,28 @@ impl<'a> Call<'a> {
     ///
     /// Where there is no complete answer within the deadline.
     pub async fn send(&self) -> Result<(SocketAddr, Reply), Failure> {
-        let mut from = None;
-        match tokio::time::timeout(self.deadline, self.exchange(&mut from)).await {
+        let mut progress = Progress::default();
+        let sent = tokio::time::timeout(self.deadline, self.exchange(&mut progress)).await;
+        let Progress { from, head } = progress;
+        match sent {
             Ok(Ok((address, reply))) => Ok((address, reply)),
-            Ok(Err(error)) => Err(Failure { from, cause: describe(error.as_ref()) }),
-            Err(_) => Err(Failure { from, cause: format!("no complete answer within {:?}", self.deadline) }),
+            Ok(Err(error)) => Err(Failure { from, cause: describe(error.as_ref()), cut: head }),
+            // The client gave up: nobody knows whether the rest would have come.
+            Err(_) => {
+                let cause = format!("no complete answer within {:?}", self.deadline);
+                Err(Failure { from, cause, cut: None })
+            }
         }
     }
 
     async fn exchange(
         &self,
-        from: &mut Option<SocketAddr>,
+        progress: &mut Progress,
     ) -> Result<(SocketAddr, Reply), Box<dyn std::error::Error + Send + Sync>> {
         let stream = address::connect(self.from, self.to).await?;
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
-        *from = Some(local);
+        progress.from = Some(local);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let mut request = Request::builder()
@@ -98,6 +113,7 @@ impl<'a> Call<'a> {
         }
         let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
         let (head, body) = answer.into_parts();
+        progress.head = Some((head.status, head.headers.clone()));
         let body = body.collect().await?.to_bytes();
         connection.abort();
         Ok((local, Reply { status: head.status, headers: head.headers, body }))

@@ -22,6 +22,7 @@ pub mod generate;
 pub mod ground;
 pub mod history;
 pub mod http;
+pub mod judge;
 pub mod numbers;
 pub mod observe;
 pub mod parity;

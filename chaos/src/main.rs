@@ -6,6 +6,7 @@ use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
+use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
 use chaos::polls::PollsArgs;
@@ -28,6 +29,8 @@ enum Command {
     Peers,
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),
+    /// Judge a run again, from the file of its history.
+    Judge(JudgeArgs),
     /// Explore the states of the replication cores, and show that breaking any rule is noticed. Needs nothing but Rust.
     Explore(ExploreArgs),
     /// Play random schedules of the election's core, and show that what its rules rest on is missed. Needs nothing but Rust.
@@ -75,6 +78,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
+        Command::Judge(args) => args.run(),
         Command::Explore(args) => args.run().await,
         Command::Elections(args) => args.run().await,
         Command::Cut(args) => args.run().await,

@@ -2,6 +2,7 @@
 
 pub mod poller;
 pub mod traffic;
+pub mod witness;
 
 use std::time::Duration;
 

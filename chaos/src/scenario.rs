@@ -6,7 +6,8 @@ pub mod verdict;
 
 use crate::history::History;
 
-/// Says what happens, with the time since the run began.
+/// Says what happens, with the time since the run began; and writes it down.
 pub fn say(history: &History, what: impl AsRef<str>) {
+    history.say(what.as_ref());
     println!("{:>8.3} s  {}", history.now().as_secs_f64(), what.as_ref());
 }

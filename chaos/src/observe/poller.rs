@@ -9,14 +9,14 @@ use http::{StatusCode, header};
 use sha2::{Digest, Sha256};
 
 use super::{Pace, generation};
-use crate::history::{Answer, History, Poll, Record, Table};
-use crate::http::{Call, Reply};
+use crate::history::{Answer, Cut, History, Name, Poll, Record, Table};
+use crate::http::{Call, Failure, Reply};
 use crate::stage::vip::Ledger;
 
 /// One such client.
 pub struct Poller {
     /// Its name in the history.
-    pub name: String,
+    pub name: Name,
     /// Its own address on loopback.
     pub from: Ipv4Addr,
     /// The VIP.
@@ -50,37 +50,49 @@ impl Poller {
             Call { from: self.from.into(), headers: &headers, ..Call::get(self.to, "/routes") }.send().await;
         let (from, answer) = match sent {
             Ok((from, reply)) => {
-                let answer = read(&reply);
+                let answer = read(&reply, history);
                 if matches!(answer, Answer::Table(_)) {
                     *etag = reply.header("etag").to_owned();
                 }
                 (Some(from), answer)
             }
-            Err(failure) => (failure.from, Answer::Failed(failure.cause)),
+            Err(failure) => (failure.from, failed(&failure)),
         };
-        let replica = from.and_then(|from| self.ledger.taken_by(from));
+        let replica = from.and_then(|from| self.ledger.taken_by(from)).map(|replica| history.name(&replica));
         Poll { client: self.name.clone(), at, end: history.now(), replica, answer }
     }
 }
 
 /// What an answer of `/routes` holds.
-fn read(reply: &Reply) -> Answer {
+fn read(reply: &Reply, history: &History) -> Answer {
     match reply.status {
         StatusCode::NOT_MODIFIED => Answer::Kept,
-        StatusCode::OK => match table(reply) {
-            Ok(table) => Answer::Table(table),
-            Err(cause) => Answer::Failed(cause),
+        StatusCode::OK => match table(reply, history) {
+            Ok(table) => Answer::Table(Box::new(table)),
+            Err(cause) => Answer::Failed(cause.into()),
         },
         status => Answer::Status(status.as_u16()),
     }
 }
 
-/// The table in a 200.
+/// What a poll without a complete answer comes to.
+pub fn failed(failure: &Failure) -> Answer {
+    let cause = Name::from(failure.cause.as_str());
+    match &failure.cut {
+        Some((StatusCode::OK, headers)) => {
+            let etag = headers.get(header::ETAG).and_then(|etag| etag.to_str().ok()).unwrap_or_default();
+            Answer::Cut(Box::new(Cut { promised: digest_of(etag).into(), cause }))
+        }
+        _ => Answer::Failed(cause),
+    }
+}
+
+/// The table in a 200. Its digests are shared through `history`.
 ///
 /// # Errors
 ///
 /// Where its encoding is broken or its version is none.
-pub fn table(reply: &Reply) -> Result<Table, String> {
+pub fn table(reply: &Reply, history: &History) -> Result<Table, String> {
     let mut body = reply.body.to_vec();
     if reply.header("content-encoding") == "gzip" {
         let mut plain = Vec::new();
@@ -94,8 +106,8 @@ pub fn table(reply: &Reply) -> Result<Table, String> {
     };
     Ok(Table {
         version,
-        promised: digest_of(reply.header("etag")).to_owned(),
-        digest: hex::encode(Sha256::digest(&text)),
+        promised: history.name(digest_of(reply.header("etag"))),
+        digest: history.name(&hex::encode(Sha256::digest(&text))),
         count: reply.header("x-count").parse().ok(),
         routes: text.lines().filter(|line| !line.is_empty()).count(),
         generation: generation(&text),
@@ -136,18 +148,18 @@ mod tests {
 
     #[test]
     fn a_table_is_read_plain_and_compressed() {
-        let digest = hex::encode(Sha256::digest(BODY));
+        let (history, digest) = (History::default(), hex::encode(Sha256::digest(BODY)));
         let plain_etag = format!("\"{digest}\"");
         let plain = [("etag", plain_etag.as_str()), ("x-count", "2"), ("x-table-version", "3.7")];
         let expected = Table {
             version: Some((3, 7)),
-            promised: digest.clone(),
-            digest: digest.clone(),
+            promised: digest.as_str().into(),
+            digest: digest.as_str().into(),
             count: Some(2),
             routes: 2,
             generation: Some(4),
         };
-        assert_eq!(table(&reply(&plain, BODY.as_bytes())).unwrap(), expected);
+        assert_eq!(table(&reply(&plain, BODY.as_bytes()), &history).unwrap(), expected);
 
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
         encoder.write_all(BODY.as_bytes()).unwrap();
@@ -155,12 +167,25 @@ mod tests {
         let etag = format!("\"{digest}+gzip\"");
         let gzip = [("etag", etag.as_str()), ("content-encoding", "gzip")];
         let expected = Table { version: None, count: None, ..expected };
-        assert_eq!(table(&reply(&gzip, &body)).unwrap(), expected);
-        assert!(table(&reply(&gzip, &body[..body.len() / 2])).is_err());
+        assert_eq!(table(&reply(&gzip, &body), &history).unwrap(), expected);
+        assert!(table(&reply(&gzip, &body[..body.len() / 2]), &history).is_err());
+    }
+
+    #[test]
+    fn a_body_that_was_begun_and_not_finished_is_cut() {
+        let failure = |cut| Failure { from: None, cause: "closed".to_owned(), cut };
+        let head = reply(&[("etag", "\"aa+gzip\"")], b"").headers;
+        let cut = Cut { promised: "aa".into(), cause: "closed".into() };
+        assert_eq!(failed(&failure(Some((StatusCode::OK, head.clone())))), Answer::Cut(Box::new(cut)));
+        assert_eq!(failed(&failure(Some((StatusCode::BAD_GATEWAY, head)))), Answer::Failed("closed".into()));
+        assert_eq!(failed(&failure(None)), Answer::Failed("closed".into()));
     }
 
     #[test]
     fn a_version_that_is_none_is_a_failure() {
-        assert!(matches!(read(&reply(&[("x-table-version", "new")], b"")), Answer::Failed(_)));
+        assert!(matches!(
+            read(&reply(&[("x-table-version", "new")], b""), &History::default()),
+            Answer::Failed(_)
+        ));
     }
 }

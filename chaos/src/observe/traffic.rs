@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use super::{Pace, generation};
-use crate::history::{History, Record, Request};
+use crate::history::{History, Name, Record, Request};
 use crate::http::Call;
 
 /// One such client.
 pub struct Traffic {
     /// Its name in the history.
-    pub name: String,
+    pub name: Name,
     /// Skipper.
     pub to: SocketAddr,
     /// The hosts that must answer 200 at any time.
@@ -23,12 +23,12 @@ impl Traffic {
         while pace.next().await {
             let Some(host) = hosts.next() else { return };
             let at = history.now();
-            let outcome = ask(self.to, host).await;
+            let outcome = ask(self.to, host).await.map_err(Name::from);
             history.push(Record::Request(Request {
                 client: self.name.clone(),
                 at,
                 end: history.now(),
-                host: host.clone(),
+                host: history.name(host),
                 outcome,
             }));
         }

@@ -9,10 +9,10 @@ mod set;
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use crate::check;
+use crate::history::History;
 use crate::scenario::{say, verdict};
 use crate::stage::Folder;
 
@@ -34,6 +34,9 @@ pub struct E2eArgs {
     /// The binary of Bellwether; by default the one that Cargo builds.
     #[arg(long)]
     bellwether: Option<PathBuf>,
+    /// Write the history there, as JSON lines, for `judge`.
+    #[arg(long)]
+    history: Option<PathBuf>,
     /// Keep state and logs.
     #[arg(long)]
     keep: bool,
@@ -55,12 +58,18 @@ impl E2eArgs {
     }
 
     async fn play(&self, folder: &Folder) -> Result<bool> {
-        let mut set = set::Set::build(self.server, self.bellwether.clone(), folder).await?;
-        let (history, least) = (set.history.clone(), set.least_routes);
+        let history = match &self.history {
+            Some(path) => History::to_file(path).with_context(|| format!("make {}", path.display()))?,
+            None => History::default(),
+        };
+        let mut set = set::Set::build(self.server, self.bellwether.clone(), folder, history.clone()).await?;
+        let least = set.least_routes;
         let outcome = acts::play(&mut set, self.server, folder).await;
         set.observers.stop().await;
+        set.witness.stop().await;
+        history.flush().context("write the history")?;
         let records = history.records();
-        let good = verdict::print(&records, &check::all(&records, least));
+        let good = verdict::print(&records, least);
         if outcome.is_err() {
             say(&history, "the play was broken off");
         }

@@ -1,63 +1,56 @@
-//! What a run comes to: a short table, and every violation up to a limit.
+//! What a run comes to, on the terminal: its figures, and every violation up to a limit.
 
-use std::time::Duration;
-
-use crate::check::{Invariant, Violation};
+use crate::check::{self, Figure, Violation};
 use crate::history::{Answer, Record};
 use crate::table::render;
 
 /// How many violations are printed in full.
 const SHOWN: usize = 20;
 
-/// Prints the verdict; whether all is well. A run in which nobody asked anything proves nothing, and is not.
-pub fn print(history: &[Record], violations: &[Violation]) -> bool {
-    let answers = || {
-        history.iter().filter_map(|record| match record {
-            Record::Poll(poll) => Some(&poll.answer),
-            _ => None,
-        })
-    };
-    let count = |wanted: fn(&Answer) -> bool| answers().filter(|answer| wanted(answer)).count();
-    let requests = history.iter().filter(|record| matches!(record, Record::Request(_))).count();
-    let (polls, tables) = (answers().count(), count(|answer| matches!(answer, Answer::Table(_))));
-    let kept = count(|answer| matches!(answer, Answer::Kept));
-    let of = |invariant| violations.iter().filter(|violation| violation.invariant == invariant).count();
-    let row = |what: &str, asked: usize, invariant| {
-        vec![what.to_owned(), asked.to_string(), of(invariant).to_string()]
-    };
-    println!();
-    let rows = [
-        vec!["".to_owned(), "seen".to_owned(), "violations".to_owned()],
-        row("requests through Skipper", requests, Invariant::RequestsAnswered),
-        row("polls that a live replica owes an answer", polls, Invariant::PollsAnswered),
-        row("tables: a step back", tables, Invariant::NoStepBack),
-        row("tables: a fork", tables, Invariant::NoFork),
-        row("tables: a wipe", tables, Invariant::NoWipe),
-        row("tables: another digest than the ETag's", tables, Invariant::NoLie),
-    ];
-    print!("{}", render(&rows));
-    println!("polls: {tables} × 200, {kept} × 304, {} without an answer", polls - tables - kept);
-    if let Some(longest) = longest_silence(history) {
-        println!("longest time without an answered poll: {:.3} s", longest.as_secs_f64());
+/// Prints what every run is asked for; whether all is well. A run in which nobody asked anything proves nothing, and is
+/// not.
+pub fn print(history: &[Record], least: usize) -> bool {
+    let (figures, violations) = (check::figures(history, least), check::all(history, least));
+    let answers = history.iter().filter_map(|record| match record {
+        Record::Poll(poll) => Some(&poll.answer),
+        _ => None,
+    });
+    let (mut tables, mut kept, mut lost) = (0, 0, 0);
+    for answer in answers {
+        match answer {
+            Answer::Table(_) => tables += 1,
+            Answer::Kept => kept += 1,
+            Answer::Status(_) | Answer::Failed(_) | Answer::Cut(_) => lost += 1,
+        }
     }
+    let requests = history.iter().filter(|record| matches!(record, Record::Request(_))).count();
+    println!();
+    print_figures(&figures);
+    println!(
+        "polls: {tables} × 200, {kept} × 304, {lost} without an answer; requests through Skipper: {requests}"
+    );
+    print_violations(&violations);
+    let asked = requests > 0 && tables > 0 && kept > 0;
+    let good = asked && violations.is_empty() && figures.iter().all(|figure| figure.kept);
+    println!("{}", if good { "all is well" } else { "NOT well" });
+    good
+}
+
+/// Prints `figures` with their limits.
+pub fn print_figures(figures: &[Figure]) {
+    let row = |figure: &Figure| {
+        let verdict = if figure.kept { "" } else { "NOT kept" };
+        vec![figure.name.clone(), figure.shown(), figure.limit_shown(), verdict.to_owned()]
+    };
+    print!("{}", render(&figures.iter().map(row).collect::<Vec<_>>()));
+}
+
+/// Prints the first of `violations`, and how many there are more.
+pub fn print_violations(violations: &[Violation]) {
     for violation in violations.iter().take(SHOWN) {
         println!("  {violation}");
     }
     if violations.len() > SHOWN {
         println!("  and {} more", violations.len() - SHOWN);
     }
-    let asked = requests > 0 && tables > 0 && kept > 0;
-    let good = asked && violations.is_empty();
-    println!("{}", if good { "all is well" } else { "NOT well" });
-    good
-}
-
-/// Between two polls that were answered, by anybody.
-fn longest_silence(history: &[Record]) -> Option<Duration> {
-    let answered = history.iter().filter_map(|record| match record {
-        Record::Poll(poll) if matches!(poll.answer, Answer::Table(_) | Answer::Kept) => Some(poll.end),
-        _ => None,
-    });
-    let ends: Vec<Duration> = answered.collect();
-    ends.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).max()
 }

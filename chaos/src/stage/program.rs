@@ -78,6 +78,8 @@ pub fn bellwethers(
         args.extend([
             format!("--id={name}"),
             format!("--state-dir={}", folder.sub(&name)?.display()),
+            // For the witness, who reads it.
+            "--log-format=json".to_owned(),
             format!("--replication-listener={replication}"),
             format!("--peers={peers}"),
             format!("-address={serve}"),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use crate::ground::Place;
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
+use crate::observe::witness::Watched;
 use crate::process::Process;
 use crate::stage::vip::Target;
 
@@ -42,6 +45,7 @@ pub struct Replica {
     logs: PathBuf,
     history: History,
     process: Option<Process>,
+    pid: Arc<AtomicI32>,
 }
 
 /// What `/status` says, as far as the harness reads it.
@@ -69,7 +73,7 @@ pub struct Status {
 impl Replica {
     /// One that is not started yet.
     pub fn new(launch: Launch, logs: PathBuf, history: History) -> Self {
-        Self { launch, logs, history, process: None }
+        Self { launch, logs, history, process: None, pid: Arc::default() }
     }
 
     /// Its name.
@@ -97,6 +101,16 @@ impl Replica {
         Target { name: self.launch.name.clone(), serve: self.launch.serve, ready: self.launch.ready }
     }
 
+    /// What a witness needs to know of it.
+    pub fn watched(&self) -> Watched {
+        Watched {
+            name: self.history.name(&self.launch.name),
+            log: self.logs.join(format!("{}.log", self.launch.name)),
+            support: self.launch.support,
+            pid: Arc::clone(&self.pid),
+        }
+    }
+
     /// Starts it; it may take a while until it is ready.
     ///
     /// # Errors
@@ -105,7 +119,10 @@ impl Replica {
     pub fn start(&mut self) -> Result<()> {
         let mut command = self.launch.place.command(&self.launch.binary);
         command.args(&self.launch.args).envs(&self.launch.env);
-        self.process = Some(Process::spawn(&self.launch.name, command, &self.logs)?);
+        let process = Process::spawn(&self.launch.name, command, &self.logs)?;
+        self.pid.store(process.pid(), Ordering::Relaxed);
+        self.process = Some(process);
+        self.history.life(&self.launch.name, LifeEvent::Started);
         Ok(())
     }
 
@@ -130,17 +147,20 @@ impl Replica {
 
     /// Asks it to stop, with SIGTERM.
     pub fn terminate(&mut self) {
+        self.history.life(&self.launch.name, LifeEvent::Terminated);
         self.signal(Signal::TERM);
     }
 
     /// Stops it in the middle of whatever it does, with SIGSTOP.
     pub fn pause(&mut self) {
+        self.history.life(&self.launch.name, LifeEvent::Paused);
         self.signal(Signal::STOP);
     }
 
     /// Lets it run on, with SIGCONT: it does not know that time has passed.
     pub fn resume(&mut self) {
         self.signal(Signal::CONT);
+        self.history.life(&self.launch.name, LifeEvent::Resumed);
     }
 
     /// Waits for its end after [`Replica::terminate`] or [`Replica::kill_now`].

@@ -46,6 +46,7 @@ async fn change(set: &Set, generation: u64) -> Result<()> {
     let port = set.backend.address().port();
     let ingress = manifests::ingress("front", &["ingress.test", &host], "backend", port);
     let start = Instant::now();
+    set.history.change(generation);
     set.cluster.apply(&[manifests::marker(generation), ingress], Apply::ForGood).await?;
     let skipper = set.skipper.address();
     let every = Duration::from_millis(10);
@@ -142,6 +143,7 @@ async fn roll_out(set: &mut Set) -> Result<()> {
 /// when it is back.
 async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
     let before = set.fleet.settled(START).await?;
+    let down = set.history.fault("API server down", &["API server"]);
     set.cluster.api.down().await?;
     say(&set.history, "the API server is down");
     faults::power_cut(&mut set.fleet).await?;
@@ -159,6 +161,7 @@ async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
     // Long enough for the clients to meet them, and for a Lease to be missed.
     tokio::time::sleep(Duration::from_secs(5)).await;
     set.cluster.up().await?;
+    set.history.healed(&down);
     say(&set.history, "the API server is back");
     change(set, 4).await?;
     set.fleet.settled(START).await.map(drop)

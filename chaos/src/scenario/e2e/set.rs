@@ -13,10 +13,12 @@ use crate::history::History;
 use crate::observe::Observers;
 use crate::observe::poller::Poller;
 use crate::observe::traffic::Traffic;
+use crate::observe::witness::Witness;
 use crate::scenario::say;
 use crate::stage::backend::Backend;
 use crate::stage::cluster::{Apply, Cluster};
 use crate::stage::fleet::Fleet;
+use crate::stage::replica::Replica;
 use crate::stage::skipper::Skipper;
 use crate::stage::vip::{Probe, Vip};
 use crate::stage::{Folder, manifests, program};
@@ -41,6 +43,8 @@ pub const FLAGS: [&str; 3] =
 pub struct Set {
     /// The clients.
     pub observers: Observers,
+    /// Who reads the replicas' logs.
+    pub witness: Witness,
     /// The proxy of the traffic.
     pub skipper: Skipper,
     /// The Service's address.
@@ -61,13 +65,17 @@ pub struct Set {
 
 impl Set {
     /// Builds it, part by part.
-    pub async fn build(server: Server, binary: Option<PathBuf>, folder: &Folder) -> Result<Self> {
+    pub async fn build(
+        server: Server,
+        binary: Option<PathBuf>,
+        folder: &Folder,
+        history: History,
+    ) -> Result<Self> {
         // Before anything runs: building may take its time.
         let binary = match server {
             Server::Bellwether => Some(program::bellwether(binary).await?),
             Server::Routesrv => None,
         };
-        let history = History::default();
         let ground = Ground::loopback();
         let backend = Backend::start(&ground.place("backend")?)?;
         let cluster = Cluster::start(&ground, folder).await?;
@@ -84,6 +92,10 @@ impl Set {
                 program::routesrvs(&ground, 2, &cluster.api, &FLAGS.map(str::to_owned), folder, &history)?
             }
         };
+        let least_routes = INGRESSES + ROUTE_GROUPS + 2;
+        let names: Vec<&str> = fleet.replicas.iter().map(Replica::name).collect();
+        history.stage("e2e", &names, least_routes);
+        let witness = Witness::start(fleet.replicas.iter().map(Replica::watched), &history);
         fleet.start()?;
         fleet.ready(Duration::from_secs(30)).await?;
         say(&history, "all replicas are ready");
@@ -94,8 +106,7 @@ impl Set {
         say(&history, "Skipper has routes");
 
         let observers = observers(&skipper, &vip, &history);
-        let least_routes = INGRESSES + ROUTE_GROUPS + 2;
-        Ok(Self { observers, skipper, vip, fleet, cluster, backend, routes, history, least_routes })
+        Ok(Self { observers, witness, skipper, vip, fleet, cluster, backend, routes, history, least_routes })
     }
 }
 
@@ -165,11 +176,11 @@ async fn bellwethers(
 fn observers(skipper: &Skipper, vip: &Vip, history: &History) -> Observers {
     let mut observers = Observers::default();
     let hosts = ["marker.test", "ingress.test", "group-0.test", "group-9.test"].map(str::to_owned).to_vec();
-    let traffic = Traffic { name: "traffic".to_owned(), to: skipper.address(), hosts };
+    let traffic = Traffic { name: "traffic".into(), to: skipper.address(), hosts };
     observers.add(Duration::from_millis(5), |pace| traffic.run(history.clone(), pace));
     for (own, name, gzip) in [(2, "poller", false), (3, "poller-gzip", true)] {
         let (from, to) = (Ipv4Addr::new(127, 0, 0, own), vip.address());
-        let poller = Poller { name: name.to_owned(), from, to, gzip, ledger: vip.ledger() };
+        let poller = Poller { name: name.into(), from, to, gzip, ledger: vip.ledger() };
         observers.add(Duration::from_millis(20), |pace| poller.run(history.clone(), pace));
     }
     observers

@@ -1,0 +1,65 @@
+//! Whether memory grows.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::time::Duration;
+
+use super::{Figure, Unit};
+use crate::history::{Memory, Record};
+
+/// The worst ratio, over the replicas, of the least memory within `late` to the least within `early`. The least, as
+/// what is used for a moment and given back is no leak. Without a value where a replica has no sample in one of them.
+#[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
+pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>) -> Figure {
+    let mut ratios = Vec::new();
+    for samples in samples(history).values() {
+        let least = |window: &Range<Duration>| {
+            samples.iter().filter(|(at, _)| window.contains(at)).map(|(_, rss)| *rss).min()
+        };
+        ratios.push(least(&early).zip(least(&late)).map(|(early, late)| late as f64 / early as f64));
+    }
+    let worst = ratios.iter().copied().collect::<Option<Vec<f64>>>();
+    let worst = worst.and_then(|ratios| ratios.into_iter().reduce(f64::max));
+    Figure::new("memory at the end, by that at the beginning", worst, Unit::Ratio).of(ratios.len())
+}
+
+/// The steepest line, over the replicas, through the least memory of each minute within `window`, in MiB per hour.
+/// Without a value where a replica has fewer than three such minutes.
+#[allow(clippy::cast_precision_loss, reason = "KiB and minutes are far below 2^52")]
+pub fn slope(history: &[Record], window: Range<Duration>) -> Figure {
+    let mut slopes = Vec::new();
+    for samples in samples(history).values() {
+        let mut minutes: BTreeMap<u64, u64> = BTreeMap::new();
+        for (at, rss) in samples.iter().filter(|(at, _)| window.contains(at)) {
+            let least = minutes.entry(at.as_secs() / 60).or_insert(*rss);
+            *least = (*least).min(*rss);
+        }
+        let points: Vec<(f64, f64)> =
+            minutes.iter().map(|(minute, rss)| (*minute as f64 / 60.0, *rss as f64 / 1024.0)).collect();
+        slopes.push((points.len() >= 3).then(|| steepness(&points)));
+    }
+    let steepest = slopes.iter().copied().collect::<Option<Vec<f64>>>();
+    let steepest = steepest.and_then(|slopes| slopes.into_iter().reduce(f64::max));
+    Figure::new("memory grows by", steepest, Unit::MibPerHour).of(slopes.len())
+}
+
+/// The least-squares line's slope.
+#[allow(clippy::cast_precision_loss, reason = "a few hundred points")]
+fn steepness(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / count, y + point.1 / count));
+    let (above, below) = points.iter().fold((0.0, 0.0), |(above, below), point| {
+        (above + (point.0 - x) * (point.1 - y), below + (point.0 - x).powi(2))
+    });
+    above / below
+}
+
+fn samples(history: &[Record]) -> BTreeMap<&str, Vec<(Duration, u64)>> {
+    let mut samples: BTreeMap<&str, Vec<(Duration, u64)>> = BTreeMap::new();
+    for record in history {
+        if let Record::Memory(Memory { replica, at, rss_kib }) = record {
+            samples.entry(replica).or_default().push((*at, *rss_kib));
+        }
+    }
+    samples
+}

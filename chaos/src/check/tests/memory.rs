@@ -1,0 +1,36 @@
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A sample of `r0` each ten seconds for twenty minutes: `kib` of the second.
+fn samples(kib: impl Fn(u64) -> u64) -> Vec<Record> {
+    let sample =
+        |second| Memory { replica: "r0".into(), at: Duration::from_secs(second), rss_kib: kib(second) };
+    (0..1_200).step_by(10).map(|second| Record::Memory(sample(second))).collect()
+}
+
+#[test]
+fn memory_that_grows_is_found_by_its_ratio_and_by_its_slope() {
+    // 30 MiB, and 6 MiB an hour.
+    let leak = samples(|second| 30_720 + second * 6 * 1024 / 3600);
+    let slope = slope(&leak, MINUTE * 5..MINUTE * 20);
+    assert!((slope.value.unwrap() - 6.0).abs() < 0.1 && !slope.clone().at_most(4.0).kept, "{slope}");
+    assert!(!growth(&leak, MINUTE * 5..MINUTE * 10, MINUTE * 15..MINUTE * 20).at_most(1.03).kept);
+}
+
+#[test]
+fn what_is_given_back_is_no_growth() {
+    let waves = samples(|second| if second % 30 == 0 { 30_720 } else { 61_440 });
+    let growth = growth(&waves, MINUTE * 5..MINUTE * 10, MINUTE * 15..MINUTE * 20);
+    assert_eq!(growth.value, Some(1.0));
+    assert_eq!(slope(&waves, MINUTE * 5..MINUTE * 20).value, Some(0.0));
+}
+
+#[test]
+fn nothing_is_said_of_a_replica_that_nobody_weighed() {
+    let mut history = samples(|_| 30_720);
+    history.push(Record::Memory(Memory { replica: "r1".into(), at: MINUTE, rss_kib: 1 }));
+    assert!(!growth(&history, MINUTE * 5..MINUTE * 10, MINUTE * 15..MINUTE * 20).at_most(1.03).kept);
+    assert!(!slope(&history, MINUTE * 5..MINUTE * 20).at_most(4.0).kept);
+    assert!(!growth(&[], MINUTE..MINUTE * 2, MINUTE..MINUTE * 2).at_most(1.03).kept);
+}
