@@ -25,7 +25,7 @@ use crate::time::Moment;
 #[doc(hidden)]
 pub use core::simulation;
 pub use core::{Free, Freshness, Loss, Report};
-pub use driver::{Config, Handle, Happening, start};
+pub use driver::{Config, Handle, Happening, start, start_here};
 pub use identity::Identity;
 pub use metrics::Metrics;
 pub use record::{Key, Record, Stored};

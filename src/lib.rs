@@ -10,6 +10,7 @@
 //! One direction of data. `eskip`, `object`, `compile`, `guard`, `snapshot`, `election::core` and `replication::core`
 //! are pure: no tokio, no kube, no clock; time comes in as an argument. `tests/layers.rs` keeps it so.
 
+pub mod aside;
 pub mod cli;
 pub mod compile;
 pub mod demo;
@@ -19,6 +20,7 @@ pub mod flags;
 pub mod guard;
 #[cfg(any(test, fuzzing))]
 pub mod laws;
+pub mod net;
 pub mod node;
 pub mod object;
 pub mod orders;

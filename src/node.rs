@@ -7,6 +7,7 @@
 mod bridge;
 mod election;
 mod keeper;
+mod machine;
 mod shutdown;
 mod writes;
 
@@ -16,13 +17,13 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::election::{Handle, Loss};
 use crate::flags::ServeOptions;
+use crate::net::Listener;
 use crate::orders::OrdersFile;
 use crate::phase::Phase;
 use crate::publish::{self, Gate, Publisher};
@@ -39,8 +40,10 @@ use crate::serve::{
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::snapshot::{Cell, Shelf};
 use crate::source::{AccessError, Source, SourceConfig};
-use crate::time::{BootClock, Clock};
+use crate::time::Clock;
 use crate::writes::elections;
+
+pub use machine::Machine;
 
 /// Why a replica did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -77,10 +80,13 @@ pub enum NodeError {
 ///
 /// Where it cannot start, or one of its tasks ends.
 pub async fn run(options: ServeOptions) -> Result<(), NodeError> {
-    Node::build(options).await?.run().await
+    let machine = Machine::here().map_err(election::ElectionError::Random)?;
+    Node::build(options, machine).await?.run().await
 }
 
-struct Node {
+/// A replica that does not run yet.
+pub struct Node {
+    machine: Machine,
     options: ServeOptions,
     listeners: Listeners,
     security: Security,
@@ -91,7 +97,6 @@ struct Node {
     election: Arc<Handle>,
     hub: Arc<Hub>,
     cell: Arc<Cell>,
-    clock: Arc<dyn Clock>,
     registry: Registry,
     routes_metrics: serve::Metrics,
     gauges: serve::Gauges,
@@ -102,33 +107,44 @@ struct Node {
 }
 
 struct Listeners {
-    routes: TcpListener,
-    support: Option<TcpListener>,
-    replication: TcpListener,
+    routes: Listener,
+    support: Option<Listener>,
+    replication: Listener,
 }
 
 impl Node {
     /// Everything that can be wrong with the configuration is found here, before anything is served.
-    async fn build(options: ServeOptions) -> Result<Self, NodeError> {
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot start.
+    pub async fn build(options: ServeOptions, machine: Machine) -> Result<Self, NodeError> {
         let disk = Disk::open(&options.state_dir)?;
         let listeners = Listeners {
-            routes: serve::bind("-address", &options.address.to_string()).await?,
+            routes: serve::bind(&machine.net, "-address", &options.address.to_string()).await?,
             support: match options.support_listener {
-                Some(address) => Some(serve::bind("-support-listener", &address.to_string()).await?),
+                Some(address) => {
+                    Some(serve::bind(&machine.net, "-support-listener", &address.to_string()).await?)
+                }
                 None => None,
             },
-            replication: serve::bind("--replication-listener", &options.replication.listener.to_string())
-                .await?,
+            replication: serve::bind(
+                &machine.net,
+                "--replication-listener",
+                &options.replication.listener.to_string(),
+            )
+            .await?,
         };
         let replication = &options.replication;
         let security =
-            Security::load(Means { tls: replication.tls.clone(), token: replication.token_file.clone() })?;
+            Security::load(Means { tls: replication.tls.clone(), token: replication.token_file.clone() })?
+                .over(machine.net.clone());
         let tls = options.tls.clone().map(Tls::load).transpose()?;
         let filters = Filters::new(&options.filters)?;
-        let in_pod = std::env::var_os("KUBERNETES_SERVICE_HOST").is_some();
-        let source = Source::open(SourceConfig::of(&options, in_pod)).await?;
+        let clock: Arc<dyn Clock> = machine.clock.clone();
+        let source = SourceConfig::of(&options, machine.in_pod, machine.net.clone());
+        let source = Source::open(source, clock.clone()).await?;
 
-        let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let mut registry = Registry::default();
         let routes_metrics = serve::Metrics::default();
         routes_metrics.register(&mut registry);
@@ -137,9 +153,9 @@ impl Node {
         let ours = registry.sub_registry_with_prefix("bellwether");
         let replication_metrics = replication::metrics::Metrics::register(ours);
         let publish_metrics = publish::Metrics::register(ours, routes_metrics.clone(), gauges.clone());
-        let writes = writes::open(&options, in_pod, clock.clone(), ours).await?;
+        let writes = writes::open(&options, &machine, ours).await?;
         let gate = Arc::new(Gate::new(options.guard, ours).telling(writes.events.clone()));
-        let election = election::start(&options, in_pod, clock.clone(), &mut registry).await?;
+        let election = election::start(&options, &machine, &mut registry).await?;
 
         let (last_known_good, rejected) = disk.read();
         for file in rejected {
@@ -153,7 +169,7 @@ impl Node {
         let cell = Arc::new(Cell::default());
         let replica = Replica::new(last_known_good);
         let identity = election.identity().to_string();
-        let hub = Hub::new(identity, replica, cell.clone(), clock.clone(), replication_metrics);
+        let hub = Hub::new(identity, replica, cell.clone(), clock, replication_metrics);
         if let Some(snapshot) = hub.read(|core| core.active().cloned()) {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
             hub.deliveries().resumed(&snapshot.contents, now.as_secs());
@@ -164,6 +180,7 @@ impl Node {
         let clerk = Clerk::open(hub.clone(), orders, peers, security.clone(), writes.events.clone());
         let election = Arc::new(election);
         Ok(Self {
+            machine,
             options,
             listeners,
             security,
@@ -174,7 +191,6 @@ impl Node {
             election,
             hub,
             cell,
-            clock,
             registry,
             routes_metrics,
             gauges,
@@ -185,7 +201,22 @@ impl Node {
         })
     }
 
-    async fn run(self) -> Result<(), NodeError> {
+    /// What it knows of tables, and serves.
+    pub const fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Its part in the election.
+    pub const fn election(&self) -> &Arc<Handle> {
+        &self.election
+    }
+
+    /// Runs until it is told to stop, and has stopped in order.
+    ///
+    /// # Errors
+    ///
+    /// Where one of its tasks ends.
+    pub async fn run(self) -> Result<(), NodeError> {
         let (phase, phases) = watch::channel(Phase::Starting);
         let kick = Arc::new(Notify::new());
         let drain = Drain {
@@ -214,7 +245,7 @@ impl Node {
         };
         let routes = RoutesServer {
             cell: self.cell.clone(),
-            clock: self.clock.clone(),
+            clock: self.machine.clock.clone(),
             deliveries: self.hub.deliveries().clone(),
             metrics: self.routes_metrics,
             kick: kick.clone(),
@@ -229,7 +260,7 @@ impl Node {
         let support = SupportServer {
             replica: self.options.id.clone(),
             cell: self.cell.clone(),
-            clock: self.clock.clone(),
+            clock: self.machine.clock.clone(),
             role: self.election.role(),
             phase: phases.clone(),
             heartbeats: heartbeats.clone(),
@@ -268,7 +299,7 @@ impl Node {
         if self.options.fast_takeover {
             let election = self.election.clone();
             let gone = move |term, since| election.gone(term, since);
-            tasks.spawn("takeover", takeover::watch(self.hub.clone(), gone));
+            tasks.spawn("takeover", takeover::watch(self.hub.clone(), self.machine.net.clone(), gone));
         }
         tasks.spawn("secrets", self.security.clone().renew());
         let (peers, reach) = (self.options.replication.peers.clone(), self.clerk.reach().clone());
@@ -309,7 +340,8 @@ impl Node {
         );
 
         tokio::select! {
-            () = shutdown::asked() => {}
+            biased;
+            () = (self.machine.asked_to_stop)() => {}
             name = tasks.ended() => return Err(NodeError::Ended(name)),
         }
         let stopping = shutdown::Stopping {
@@ -318,6 +350,7 @@ impl Node {
             hub: &self.hub,
             election: &self.election,
             linger: self.options.linger,
+            asked: (self.machine.asked_to_stop)(),
         };
         stopping.drain(served).await;
         phase.send_replace(Phase::Stopped);

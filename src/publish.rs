@@ -21,6 +21,7 @@ pub use gate::Gate;
 pub use metrics::Metrics;
 
 use self::carry::Carrier;
+use crate::aside::aside;
 use crate::compile::{Past, ServiceName, Settings};
 use crate::election::{Handle, Role, Term};
 use crate::protection::Protection;
@@ -107,8 +108,9 @@ impl<S: ObjectSource> Publisher<S> {
             if let Some(term) = term {
                 let epoch = term.epoch();
                 tokio::select! {
-                    () = self.lead(&term) => {}
+                    biased;
                     () = other_term(&mut role, &term) => {}
+                    () = self.lead(&term) => {}
                 }
                 self.hub.update(|core, _| {
                     if core.leads() == Some((epoch, term.id())) && !Protection::Fence.is_off() {
@@ -168,6 +170,7 @@ impl<S: ObjectSource> Publisher<S> {
             events: self.events.clone(),
         };
         tokio::select! {
+            biased;
             () = carrier.run(term) => {}
             () = self.poll_for_ever(term) => {}
         }
@@ -181,6 +184,7 @@ impl<S: ObjectSource> Publisher<S> {
         let mut orders = self.hub.orders();
         loop {
             tokio::select! {
+                biased;
                 _ = ticks.tick() => {}
                 // An operator waits for it.
                 () = self.gate.released() => {}
@@ -253,7 +257,7 @@ impl<S: ObjectSource> Publisher<S> {
             let draft = draft::draft(reading, &settings, &services, &past, before.as_deref(), read_at);
             draft.map(|draft| (draft, planned))
         };
-        let drafted = tokio::task::spawn_blocking(drafting).await;
+        let drafted = aside(drafting).await;
         let ((draft, past), planned) = drafted.map_err(|_| PollError::Compiler)??;
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use crate::compile::Diagnostic;
 use crate::flags::{ServeOptions, SourceOptions};
+use crate::net::Net;
 use crate::object::Objects;
-use crate::time::BootClock;
+use crate::time::Clock;
 
 mod default_filters;
 pub mod kubernetes;
@@ -89,13 +90,14 @@ pub enum Source {
 
 impl SourceConfig {
     /// What the command line asks for; `in_pod` where Kubernetes runs this process.
-    pub fn of(options: &ServeOptions, in_pod: bool) -> Self {
+    pub fn of(options: &ServeOptions, in_pod: bool, net: Net) -> Self {
         let upstream = match &options.source {
             SourceOptions::Manifests(path) => {
                 Upstream::Manifests(path.clone(), options.api.namespace.clone())
             }
             SourceOptions::Kubernetes => Upstream::Kubernetes(KubernetesConfig {
                 access: Access::of(&options.api, in_pod),
+                net,
                 namespace: Some(options.api.namespace.clone()).filter(|namespace| !namespace.is_empty()),
                 endpoint_slices: options.compile.endpoint_slices,
                 deadlines: Deadlines::default(),
@@ -111,15 +113,15 @@ impl Source {
     /// # Errors
     ///
     /// Where the access to the API cannot be right.
-    pub async fn open(config: SourceConfig) -> Result<Self, AccessError> {
+    pub async fn open(config: SourceConfig, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
         let SourceConfig { upstream, default_filters } = config;
         Ok(match upstream {
             Upstream::Manifests(path, namespace) => {
                 Self::Manifests(Box::new(Manifests::new(path, default_filters).only(namespace)))
             }
-            Upstream::Kubernetes(config) => Self::Kubernetes(Box::new(
-                Kubernetes::new(config, default_filters, Arc::new(BootClock)).await?,
-            )),
+            Upstream::Kubernetes(config) => {
+                Self::Kubernetes(Box::new(Kubernetes::new(config, default_filters, clock).await?))
+            }
         })
     }
 }

@@ -95,7 +95,7 @@ async fn told(end: impl FnOnce(&Node)) -> Option<(TermId, Term, bool)> {
     let _role = b.follow(&a, &term);
     until("following", || a.hub.read(|core| core.subscribed()) == Some((Epoch(1), 1))).await;
     let (gone, mut news) = mpsc::unbounded_channel();
-    tokio::spawn(takeover::watch(b.hub.clone(), move |term, since| {
+    tokio::spawn(takeover::watch(b.hub.clone(), Default::default(), move |term, since| {
         let _ = gone.send((term, since));
     }));
     let (mut broken, before) = (b.hub.broken(), b.hub.now());

@@ -86,6 +86,18 @@ pub fn start<S: LeaseStore>(
     Ok(Handle::new(wiring, clock, Some(thread)))
 }
 
+/// Starts the election as a task of this runtime, which must have nothing to do that takes long. It ends as the other.
+pub fn start_here<S: LeaseStore>(
+    store: S,
+    config: Config,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+) -> Handle {
+    let (driver, wiring) = Driver::new(store, config, Arc::clone(&clock), metrics);
+    tokio::spawn(driver.run());
+    Handle::new(wiring, clock, None)
+}
+
 type Answer = Pin<Box<dyn Future<Output = Result<Reply, StoreError>> + Send>>;
 
 /// What a [`Handle`] holds of its driver.

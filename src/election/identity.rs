@@ -28,7 +28,8 @@ impl Identity {
         Ok(Self::new(name, uid, u128::from_ne_bytes(bytes)))
     }
 
-    pub(in crate::election) fn new(name: &str, uid: &str, nonce: u128) -> Self {
+    /// The process that runs as `name` in the pod with this UID, and has drawn this nonce.
+    pub fn new(name: &str, uid: &str, nonce: u128) -> Self {
         Self { name: name.to_owned(), uid: uid.replace('_', "-"), nonce }
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use prometheus_client::registry::Registry;
 
-use crate::election::store::{FileLease, FileLeaseError, KubernetesLease};
-use crate::election::{Config, Handle, Identity, Metrics, start as start_on};
+use super::Machine;
+use crate::election::store::{FileLease, FileLeaseError, KubernetesLease, LeaseStore};
+use crate::election::{Config, Handle, Identity, Metrics};
 use crate::flags::{LeaseOptions, ServeOptions};
 use crate::source::kubernetes::{Access, AccessError};
-use crate::time::Clock;
 
 /// Where the kubelet writes the namespace of a pod's service account.
 const NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
@@ -38,8 +38,7 @@ pub enum ElectionError {
 
 pub(super) async fn start(
     options: &ServeOptions,
-    in_pod: bool,
-    clock: Arc<dyn Clock>,
+    machine: &Machine,
     registry: &mut Registry,
 ) -> Result<Handle, ElectionError> {
     let metrics = Arc::new(Metrics::register(registry));
@@ -54,21 +53,30 @@ pub(super) async fn start(
     match &options.lease {
         LeaseOptions::File(path) => {
             let store = FileLease::open(path)?;
-            Ok(start_on(
-                store,
-                config(FileLease::identity(&options.id).map_err(ElectionError::Random)?),
-                clock,
-                metrics,
-            )?)
+            let identity = FileLease::identity(&options.id).map_err(ElectionError::Random)?;
+            start_on(store, config(identity), machine, metrics)
         }
         LeaseOptions::Kubernetes { namespace, name } => {
-            let access = Access::of(&options.api, in_pod);
+            let access = Access::of(&options.api, machine.in_pod);
             let namespace = lease_namespace(namespace.as_deref()).ok_or(ElectionError::Namespace)?;
-            let store = KubernetesLease::open(access, &namespace, name).await?;
-            let uid = std::env::var("POD_UID").unwrap_or_default();
-            let identity = Identity::of_pod(&options.id, &uid).map_err(ElectionError::Random)?;
-            Ok(start_on(store, config(identity), clock, metrics)?)
+            let store = KubernetesLease::open(access, &namespace, name).await?.over(machine.net.clone());
+            let identity = Identity::new(&options.id, &machine.pod_uid, machine.nonce);
+            start_on(store, config(identity), machine, metrics)
         }
+    }
+}
+
+fn start_on<S: LeaseStore>(
+    store: S,
+    config: Config,
+    machine: &Machine,
+    metrics: Arc<Metrics>,
+) -> Result<Handle, ElectionError> {
+    let clock = machine.clock.clone();
+    if machine.election_thread {
+        Ok(crate::election::start(store, config, clock, metrics)?)
+    } else {
+        Ok(crate::election::start_here(store, config, clock, metrics))
     }
 }
 

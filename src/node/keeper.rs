@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::aside::aside;
 use crate::replication::hub::Hub;
 use crate::snapshot::disk::Disk;
 use crate::snapshot::{Kept, Shelf};
@@ -26,7 +27,7 @@ pub async fn keep(hub: Arc<Hub>, disk: Disk) {
         }
         written = version;
         let disk = disk.clone();
-        let result = tokio::task::spawn_blocking(move || disk.write(&snapshot)).await;
+        let result = aside(move || disk.write(&snapshot)).await;
         if let Ok(Err(error)) = result {
             hub.metrics().disk_error();
             if complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
@@ -41,7 +42,7 @@ pub async fn keep(hub: Arc<Hub>, disk: Disk) {
 /// be written is tried again with the next change.
 pub async fn keep_history(hub: Arc<Hub>, shelf: Shelf) {
     let reading = shelf.clone();
-    if let Ok((kept, rejected)) = tokio::task::spawn_blocking(move || reading.list()).await {
+    if let Ok((kept, rejected)) = aside(move || reading.list()).await {
         for file in rejected {
             tracing::warn!(path = %file.path.display(), reason = %file.reason, "not kept in the history");
         }
@@ -62,7 +63,7 @@ pub async fn keep_history(hub: Arc<Hub>, shelf: Shelf) {
             continue;
         };
         let shelf = shelf.clone();
-        match tokio::task::spawn_blocking(move || shelf.write(first, &snapshot, &others)).await {
+        match aside(move || shelf.write(first, &snapshot, &others)).await {
             Ok(Ok(())) => hub.history(|history| history.is_on_disk(first)),
             Ok(Err(error)) => {
                 tracing::debug!(%first, %error, "not kept in the history");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -23,10 +24,11 @@ pub(super) struct Stopping<'a> {
     pub(super) hub: &'a Hub,
     pub(super) election: &'a Arc<Handle>,
     pub(super) linger: Duration,
+    pub(super) asked: BoxFuture<'static, ()>,
 }
 
 /// Waits for SIGTERM or SIGINT. Where they cannot be caught, for ever: the process then ends by them at once.
-pub(super) async fn asked() {
+pub(super) async fn signalled() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => tokio::select! {
             _ = terminate.recv() => {}
@@ -39,7 +41,7 @@ pub(super) async fn asked() {
 impl Stopping<'_> {
     /// Goes on serving while the Service forgets this replica, then finishes what was begun. A second signal ends
     /// the waiting, not the answers that are under way.
-    pub(super) async fn drain(&self, served: JoinHandle<DrainReport>) {
+    pub(super) async fn drain(self, served: JoinHandle<DrainReport>) {
         if Protection::Drain.is_off() {
             return;
         }
@@ -52,8 +54,9 @@ impl Stopping<'_> {
             tracing::info!(successor, "released the lease");
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(self.linger) => {}
-            () = asked() => tracing::warn!("asked again: not waiting for the Service any longer"),
+            () = self.asked => tracing::warn!("asked again: not waiting for the Service any longer"),
         }
         self.drain.close.cancel();
         match served.await {

@@ -1,13 +1,11 @@
 //! What this replica writes to the Kubernetes API, where that is the upstream.
 
-use std::sync::Arc;
-
 use prometheus_client::registry::Registry;
 
+use super::Machine;
 use super::election::lease_namespace;
 use crate::flags::{LeaseOptions, ServeOptions, SourceOptions};
 use crate::source::{Access, AccessError};
-use crate::time::Clock;
 use crate::writes::{EventWriter, Events, IngressStatus, Metrics, Reporter, StatusWriter};
 
 /// The ways to write, and what writes.
@@ -21,19 +19,20 @@ pub(super) struct Writes {
 
 pub(super) async fn open(
     options: &ServeOptions,
-    in_pod: bool,
-    clock: Arc<dyn Clock>,
+    machine: &Machine,
     registry: &mut Registry,
 ) -> Result<Writes, AccessError> {
     let metrics = Metrics::register(registry);
     if options.source != SourceOptions::Kubernetes {
         return Ok(Writes::default());
     }
-    let access = Access::of(&options.api, in_pod);
-    let (events, writer) = EventWriter::open(&access, reporter(options), clock, metrics.clone()).await?;
+    let access = Access::of(&options.api, machine.in_pod);
+    let (events, writer) =
+        EventWriter::open(&access, &machine.net, reporter(options), machine.clock.clone(), metrics.clone())
+            .await?;
     let mut writes = Writes { events, writer: Some(writer), ..Writes::default() };
     if let Some(service) = options.status_from.clone() {
-        let (status, writer) = StatusWriter::open(&access, service, metrics).await?;
+        let (status, writer) = StatusWriter::open(&access, &machine.net, service, metrics).await?;
         (writes.status, writes.status_writer) = (status, Some(writer));
     }
     Ok(writes)

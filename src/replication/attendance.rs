@@ -53,7 +53,7 @@ async fn look(hub: &Hub, peers: &[String], security: &Security) -> Vec<Peer> {
     let peers = peers.iter().zip(answers).map(async |(address, answer)| match answer {
         Ok(Some(_)) => Some(Peer::Answers),
         Ok(None) => None,
-        Err(()) => Some(match probe(address, PROBE).await {
+        Err(()) => Some(match probe(security.net(), address, PROBE).await {
             Found::Refused | Found::Nameless => Peer::Absent,
             Found::Listening | Found::Silent => Peer::Silent,
         }),

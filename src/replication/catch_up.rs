@@ -12,6 +12,7 @@ use futures::future::join_all;
 use super::hub::Hub;
 use super::peer::Security;
 use super::transfer::Incoming;
+use crate::aside::aside;
 use crate::election::Term;
 use crate::snapshot::{Announcement, Epoch, Snapshot, Target, TermId, Version};
 use crate::wire;
@@ -194,6 +195,6 @@ async fn fetch(
             incoming.take(&chunk).map_err(|error| error.to_string())?;
         }
     }
-    let assembled = tokio::task::spawn_blocking(move || incoming.assemble(&held)).await;
+    let assembled = aside(move || incoming.assemble(&held)).await;
     assembled.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
 }

@@ -9,6 +9,7 @@ use super::catch_up;
 use super::exchange::Reach;
 use super::hub::Hub;
 use super::peer::Security;
+use crate::aside::aside;
 use crate::orders::{Act, Order, Orders, OrdersFile, Outcome, Target};
 use crate::snapshot::Version;
 use crate::writes::{Events, Severity};
@@ -152,7 +153,7 @@ impl Clerk {
             return true;
         }
         let (file, writing) = (self.file.clone(), orders.clone());
-        match tokio::task::spawn_blocking(move || file.write(&writing)).await {
+        match aside(move || file.write(&writing)).await {
             Ok(Ok(())) => {
                 *written = orders;
                 true

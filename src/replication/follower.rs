@@ -18,6 +18,7 @@ use super::ledger::Teller;
 use super::peer::{PeerError, Security};
 use super::session::SILENCE;
 use super::transfer::{Incoming, TransferError};
+use crate::aside::aside;
 use crate::election::{Leader, Role};
 use crate::orders::Orders;
 use crate::snapshot::disk::FORMAT;
@@ -43,7 +44,7 @@ const OUTGOING: usize = 16;
 /// Follows whoever leads, until the role's sender is gone. A `kick` says that a client may hold something newer: it
 /// shortens the wait between two attempts.
 pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Security, kick: Arc<Notify>) {
-    let mut last_reason = String::new();
+    let (mut last_reason, mut attempts) = (String::new(), 0);
     loop {
         let leader = match &*role.borrow_and_update() {
             Role::Follower(Some(leader)) if !leader.address.is_empty() => Some(leader.clone()),
@@ -60,8 +61,9 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
             tracing::debug!(epoch = %leader.epoch, %refusal, "the Lease names a term that is over");
         }
         let end = tokio::select! {
-            end = session(&hub, &leader, &security) => end,
+            biased;
             () = other_leader(&mut role, &leader) => { last_reason.clear(); continue }
+            end = session(&hub, &leader, &security) => end,
         };
         let reason = end.to_string();
         if let End::Retired = end {
@@ -75,8 +77,10 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
             );
         }
         last_reason = reason;
+        attempts += 1;
         tokio::select! {
-            () = tokio::time::sleep(jitter()) => {}
+            biased;
+            () = tokio::time::sleep(jitter(hub.identity(), attempts)) => {}
             () = async { tokio::time::sleep(LEAST_WAIT).await; kick.notified().await } => {}
             () = other_leader(&mut role, &leader) => last_reason.clear(),
         }
@@ -84,9 +88,11 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
 }
 
 /// Between [`LEAST_WAIT`] and 500 ms, so that a fleet of followers does not come back as one.
-fn jitter() -> Duration {
-    let random = getrandom::u64().unwrap_or_default();
-    LEAST_WAIT + Duration::from_millis(random % 450)
+/// Made of the nonce in its identity, so it is another one for each process and attempt.
+fn jitter(identity: &str, attempts: u64) -> Duration {
+    let digest = Digest::of(format!("{identity} {attempts}").as_bytes());
+    let random = u16::from_be_bytes([digest.as_bytes()[0], digest.as_bytes()[1]]);
+    LEAST_WAIT + Duration::from_millis(u64::from(random) % 450)
 }
 
 async fn other_leader(role: &mut watch::Receiver<Role>, leader: &Leader) {
@@ -340,7 +346,7 @@ impl Stream {
             Work::Receiving(incoming) if incoming.is_complete() => {
                 let held = self.hub.read(|core| core.held());
                 let from_deltas = incoming.has_deltas();
-                let task = tokio::task::spawn_blocking(move || incoming.assemble(&held));
+                let task = aside(move || incoming.assemble(&held));
                 Work::Assembling { task, from_deltas }
             }
             other => other,

@@ -9,6 +9,7 @@ use super::core::{Progress, Refusal, Replica};
 use super::deliveries::Deliveries;
 use super::deltas::Deltas;
 use super::metrics::Metrics;
+use crate::aside::aside;
 use crate::election::Leader;
 use crate::orders::Orders;
 use crate::snapshot::{Cell, Epoch, History, Kept, Shelf, Snapshot};
@@ -177,7 +178,7 @@ impl Hub {
             return snapshot;
         }
         let shelf = self.shelf.get()?.clone();
-        match tokio::task::spawn_blocking(move || shelf.read(first)).await.ok()? {
+        match aside(move || shelf.read(first)).await.ok()? {
             Ok(snapshot) => Some(Arc::new(snapshot)),
             Err(reason) => {
                 tracing::warn!(version = %first, %reason, "a snapshot on disk cannot be used");

@@ -14,13 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::time::MissedTickBehavior;
 use tokio_util::either::Either;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 
 use super::transfer::MESSAGE_BYTES;
+use crate::net::{Net, Stream};
 use crate::wire::replication_client::ReplicationClient;
 
 pub use proof::Proof;
@@ -65,6 +65,7 @@ pub struct TlsFiles {
 pub struct Security {
     tls: Option<Arc<Tls>>,
     token: Option<Arc<Token>>,
+    net: Net,
 }
 
 /// A client of one connection. It is not made anew where it breaks: the next one may end at another process.
@@ -115,7 +116,18 @@ impl Security {
     pub fn load(means: Means) -> Result<Self, PeerError> {
         let tls = means.tls.map(Tls::load).transpose()?.map(Arc::new);
         let token = means.token.map(Token::load).transpose()?.map(Arc::new);
-        Ok(Self { tls, token })
+        Ok(Self { tls, token, net: Net::default() })
+    }
+
+    /// The same, over another network.
+    #[must_use]
+    pub fn over(self, net: Net) -> Self {
+        Self { net, ..self }
+    }
+
+    /// The network that peers are reached over.
+    pub const fn net(&self) -> &Net {
+        &self.net
     }
 
     /// Takes up files that have changed, for ever. Connections go on under what they began with.
@@ -165,10 +177,10 @@ impl Security {
     }
 
     async fn open(&self, address: &str, endpoint: Endpoint) -> Result<(Channel, Proof), String> {
-        let stream = tokio::time::timeout(CONNECT, TcpStream::connect(address)).await;
+        let stream = tokio::time::timeout(CONNECT, self.net.dial(address)).await;
         let stream = stream.map_err(|_| "no connection in time".to_owned())?;
-        let stream = stream.map_err(|error| error.to_string())?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let stream: Stream = stream.map_err(|error| error.to_string())?;
+        stream.set_nodelay().map_err(|error| error.to_string())?;
         let (stream, proof) = match &self.tls {
             None => (Either::Left(stream), Proof::default()),
             Some(tls) => {

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use crate::net::Net;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +19,12 @@ pub(super) enum Found {
 }
 
 /// What is at `address`, `HOST:PORT`, as far as `deadline` tells.
-pub(super) async fn probe(address: &str, deadline: Duration) -> Found {
+pub(super) async fn probe(net: &Net, address: &str, deadline: Duration) -> Found {
     let look = async {
-        let Ok(addresses) = lookup_host(address).await else { return Found::Nameless };
+        let Ok(addresses) = net.resolve(address).await else { return Found::Nameless };
         let mut found = Found::Nameless;
         for address in addresses {
-            match TcpStream::connect(address).await {
+            match net.connect(address).await {
                 Ok(_) => return Found::Listening,
                 Err(error) if error.kind() == ErrorKind::ConnectionRefused => found = Found::Refused,
                 Err(_) => return Found::Silent,
@@ -44,9 +44,9 @@ mod tests {
         let deadline = Duration::from_secs(5);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        assert_eq!(probe(&address, deadline).await, Found::Listening);
+        assert_eq!(probe(&Net::Tcp, &address, deadline).await, Found::Listening);
         drop(listener);
-        assert_eq!(probe(&address, deadline).await, Found::Refused);
-        assert_eq!(probe("127.0.0.1", deadline).await, Found::Nameless, "no port, no address");
+        assert_eq!(probe(&Net::Tcp, &address, deadline).await, Found::Refused);
+        assert_eq!(probe(&Net::Tcp, "127.0.0.1", deadline).await, Found::Nameless, "no port, no address");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
+use crate::aside::aside;
 use crate::snapshot::{Condition, Table};
 
 /// How often: damage is found and mended within ten seconds, hashing included.
@@ -20,7 +21,7 @@ pub async fn scrub(hub: Arc<Hub>) {
     loop {
         ticks.tick().await;
         let Some(active) = hub.read(|core| core.active().cloned()) else { continue };
-        let looked = tokio::task::spawn_blocking(move || {
+        let looked = aside(move || {
             let contents = &active.contents;
             let tables = std::iter::once(&contents.table).chain(contents.zones.values());
             tables.map(|table| table.inspect()).filter(|it| !matches!(it, Condition::Sound)).collect()

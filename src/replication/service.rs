@@ -1,5 +1,6 @@
 //! The server of the protocol: followers' streams, and questions of peers.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +8,12 @@ use std::time::Duration;
 
 use futures::Stream;
 use futures::stream;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::core::{Refusal, StreamId};
@@ -22,6 +21,7 @@ use super::hub::Hub;
 use super::peer::{Proof, Security, WINDOW};
 use super::session::Session;
 use super::transfer::{MESSAGE_BYTES, chunks};
+use crate::net::{self, Listener};
 use crate::phase::Phase;
 use crate::snapshot::{Announcement, Digest, Epoch, Target, TermId, Version};
 use crate::wire::replication_server::{Replication, ReplicationServer};
@@ -32,6 +32,9 @@ const GREETING: Duration = Duration::from_secs(1);
 
 /// How long a greeting waits for this replica to lead; less than the follower waits for its answer.
 const SETTLE: Duration = Duration::from_millis(700);
+
+/// How long to wait where the system gives no connection.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Messages that may be on their way to one follower: a few chunks, so that an answer to a ping is never far behind.
 const OUTGOING: usize = 4;
@@ -57,7 +60,7 @@ struct Service {
 /// Where the files of TLS make no sense, or the listener fails.
 pub async fn listen(
     hub: Arc<Hub>,
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     security: &Security,
     phase: watch::Receiver<Phase>,
     stop: CancellationToken,
@@ -79,11 +82,12 @@ pub async fn listen(
         .add_service(InterceptedService::new(service, admitted));
     let serving = async {
         match security.tls() {
-            Some(tls) => router.serve_with_incoming(tls.clone().incoming(listener)).await,
-            None => router.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))).await,
+            Some(tls) => router.serve_with_incoming(tls.clone().incoming(listener.into())).await,
+            None => router.serve_with_incoming(incoming(listener.into())).await,
         }
     };
     tokio::select! {
+        biased;
         end = serving => end,
         () = stop.cancelled() => Ok(()),
     }
@@ -121,6 +125,18 @@ impl Service {
         }
         Session::open(self.hub.clone(), hello, stream, outgoing)
     }
+}
+
+/// The connections to `listener`. What accept(2) complains of is one connection's affair, or passes.
+fn incoming(listener: Listener) -> impl Stream<Item = io::Result<net::Stream>> {
+    stream::unfold(listener, |listener| async move {
+        let accepted = listener.accept().await;
+        match &accepted {
+            Ok(stream) => drop(stream.set_nodelay()),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+        Some((accepted, listener))
+    })
 }
 
 /// Nobody speaks for another replica.

@@ -16,6 +16,7 @@ use super::core::{Refusal, StreamId};
 use super::deliveries::Feed;
 use super::hub::Hub;
 use super::ledger::Teller;
+use crate::aside::aside;
 use crate::orders::Orders;
 use crate::snapshot::{Announcement, Digest, Epoch, Snapshot, TermId, Version};
 use crate::wire::{self, follower_message, leader_message};
@@ -109,6 +110,7 @@ impl Session {
     /// Runs until the stream ends, the term does, or `stop` is cancelled.
     pub async fn run(mut self, incoming: Streaming<wire::FollowerMessage>, stop: CancellationToken) {
         let end = tokio::select! {
+            biased;
             end = self.converse(incoming) => end.err().unwrap_or(End::Closed),
             () = stop.cancelled() => End::Stopped,
         };
@@ -207,7 +209,7 @@ impl Session {
         let hub = self.hub.clone();
         let bases: Vec<_> = hub.read(|core| core.held().into_iter().chain(core.newest().cloned()).collect());
         let holds: Vec<_> = want.holds.iter().filter_map(|digest| Digest::from_wire(digest)).collect();
-        self.preparing = Some(tokio::task::spawn_blocking(move || {
+        self.preparing = Some(aside(move || {
             let chunks = hub.deltas().chunks(&snapshot, &want.tables, &bases, &holds);
             let deltas: BTreeSet<_> =
                 chunks.iter().filter(|it| it.delta.is_some()).map(|it| it.table).collect();

@@ -9,6 +9,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::hub::Hub;
 use super::probe::{Found, probe};
+use crate::net::Net;
 use crate::snapshot::TermId;
 use crate::time::Moment;
 
@@ -24,13 +25,13 @@ const ROUNDS: usize = 5;
 
 /// Watches streams break for the life of the process; `gone` hears of the term whose leader refuses connections, and
 /// since when it does.
-pub async fn watch(hub: Arc<Hub>, gone: impl Fn(TermId, Moment)) {
+pub async fn watch(hub: Arc<Hub>, net: Net, gone: impl Fn(TermId, Moment)) {
     let mut broken = hub.broken();
     while broken.changed().await.is_ok() {
         let Some(leader) = broken.borrow_and_update().clone() else { continue };
         for _ in 0..ROUNDS {
             let since = hub.now();
-            if !refuses(&leader.address).await {
+            if !refuses(&net, &leader.address).await {
                 break;
             }
             gone(leader.term, since);
@@ -39,12 +40,12 @@ pub async fn watch(hub: Arc<Hub>, gone: impl Fn(TermId, Moment)) {
 }
 
 /// Whether nothing listens at `address`, [`TIMES`] in a row.
-async fn refuses(address: &str) -> bool {
+async fn refuses(net: &Net, address: &str) -> bool {
     let mut ticks = tokio::time::interval(BETWEEN);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for _ in 0..TIMES {
         ticks.tick().await;
-        if probe(address, BETWEEN).await != Found::Refused {
+        if probe(net, address, BETWEEN).await != Found::Refused {
             return false;
         }
     }

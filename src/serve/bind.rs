@@ -3,7 +3,9 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tokio::net::{TcpListener, TcpSocket, lookup_host};
+use tokio::net::{TcpListener, TcpSocket};
+
+use crate::net::{Listener, Net};
 
 /// How long a client may leave what we sent unacknowledged, or its window shut, before its connection is dropped
 /// (`TCP_USER_TIMEOUT`, tcp(7)), in milliseconds. Twenty times what a client of the fleet gives one poll: no living
@@ -69,10 +71,10 @@ pub enum BindError {
 /// # Errors
 ///
 /// Where it cannot; the error is one line that says how to mend it.
-pub async fn bind(flag: &'static str, address: &str) -> Result<TcpListener, BindError> {
+pub async fn bind(net: &Net, flag: &'static str, address: &str) -> Result<Listener, BindError> {
     let mut last = None;
-    for candidate in candidates(address).await {
-        match open(candidate) {
+    for candidate in candidates(net, address).await {
+        match open(net, candidate) {
             Ok(listener) => return Ok(listener),
             // The first counts: the second is there for machines without IPv6.
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -85,18 +87,25 @@ pub async fn bind(flag: &'static str, address: &str) -> Result<TcpListener, Bind
     Err(last.map_or(BindError::NoAddress { flag, address: address.clone() }, |e| explain(flag, &address, e)))
 }
 
-async fn candidates(address: &str) -> Vec<SocketAddr> {
+async fn candidates(net: &Net, address: &str) -> Vec<SocketAddr> {
     match address.strip_prefix(':') {
         Some(port) => port.parse().map_or_else(
             |_| Vec::new(),
             |port| vec![(Ipv6Addr::UNSPECIFIED, port).into(), (Ipv4Addr::UNSPECIFIED, port).into()],
         ),
-        None => lookup_host(address).await.map(Iterator::collect).unwrap_or_default(),
+        None => net.resolve(address).await.unwrap_or_default(),
+    }
+}
+
+fn open(net: &Net, address: SocketAddr) -> io::Result<Listener> {
+    match net {
+        Net::Tcp => open_tcp(address).map(Listener::Tcp),
+        Net::Other(other) => other.listen(address).map(Listener::Other),
     }
 }
 
 /// Linux hands the options of a listening socket on to the connections that it accepts, so none of them costs a call.
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+fn open_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv6() { TcpSocket::new_v6() } else { TcpSocket::new_v4() }?;
     socket.set_reuseaddr(true)?;
     socket.set_nodelay(true)?;
@@ -120,12 +129,13 @@ mod tests {
     use tokio::net::TcpStream;
 
     use super::*;
+    use crate::net::Stream;
 
     #[tokio::test]
     async fn connections_inherit_the_options_of_the_listener() {
-        let listener = bind("-address", "127.0.0.1:0").await.expect("loopback has a port");
+        let listener = bind(&Net::Tcp, "-address", "127.0.0.1:0").await.expect("loopback has a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
-        let (accepted, _) = listener.accept().await.expect("connected");
+        let Stream::Tcp(accepted) = listener.accept().await.expect("connected") else { unreachable!() };
         assert!(accepted.nodelay().expect("open"));
         let stalled = rustix::net::sockopt::tcp_user_timeout(&accepted).expect("open");
         assert_eq!(stalled, STALLED_MILLIS);
@@ -134,16 +144,16 @@ mod tests {
 
     #[tokio::test]
     async fn port_alone_listens_on_every_address() {
-        let listener = bind("-address", ":0").await.expect("some port is free");
+        let listener = bind(&Net::Tcp, "-address", ":0").await.expect("some port is free");
         let port = listener.local_addr().expect("bound").port();
         TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.expect("IPv4 too");
     }
 
     #[tokio::test]
     async fn errors_name_the_flag_and_say_what_to_do() {
-        let taken = bind("-address", "127.0.0.1:0").await.expect("loopback has a port");
+        let taken = bind(&Net::Tcp, "-address", "127.0.0.1:0").await.expect("loopback has a port");
         let address = taken.local_addr().expect("bound").to_string();
-        let error = bind("-address", &address).await.expect_err("taken");
+        let error = bind(&Net::Tcp, "-address", &address).await.expect_err("taken");
         assert_eq!(
             error.to_string(),
             format!(
@@ -151,10 +161,10 @@ mod tests {
             )
         );
         // TEST-NET-1 (RFC 5737) is nobody's.
-        let error = bind("-support-listener", "192.0.2.1:0").await.expect_err("not ours");
+        let error = bind(&Net::Tcp, "-support-listener", "192.0.2.1:0").await.expect_err("not ours");
         assert!(matches!(error, BindError::Elsewhere { .. }), "{error}");
         for nonsense in ["", "9090", ":", ":http", ":70000", "a b:1"] {
-            let error = bind("-address", nonsense).await.expect_err("no address");
+            let error = bind(&Net::Tcp, "-address", nonsense).await.expect_err("no address");
             assert!(matches!(error, BindError::NoAddress { .. }), "{nonsense:?}: {error}");
         }
     }

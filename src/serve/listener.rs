@@ -13,7 +13,6 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -23,6 +22,7 @@ use super::admission::BodyLimits;
 use super::connection::{self, Stages};
 use super::metrics::Metrics;
 use super::tls::Tls;
+use crate::net::{Listener, Stream};
 
 /// How much a listener takes on.
 #[derive(Clone, Copy, Debug)]
@@ -68,7 +68,7 @@ impl Default for Limits {
 
 /// Serves `handle` to whoever connects, over `tls` where there is any, until `drain` says to close and the last connection is done.
 pub(super) async fn serve<H, F, B>(
-    listener: TcpListener,
+    listener: Listener,
     tls: Option<Arc<Tls>>,
     handle: H,
     limits: Limits,
@@ -85,7 +85,7 @@ where
     let stages = Stages { draining: drain.begin, closing: drain.close, deadline: CancellationToken::new() };
     let (tasks, cut) = (TaskTracker::new(), Arc::<AtomicU64>::default());
     let http = protocol(limits);
-    let start = |stream: TcpStream, permit: OwnedSemaphorePermit| {
+    let start = |stream: Stream, permit: OwnedSemaphorePermit| {
         let (http, handle, stages) = (http.clone(), handle.clone(), stages.clone());
         let (metrics, cut, tls) = (metrics.clone(), Arc::clone(&cut), tls.clone());
         let peer = stream.peer_addr().ok();
@@ -124,7 +124,7 @@ where
         loop {
             let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
             match listener.accept().await {
-                Ok((stream, _)) => start(stream, permit),
+                Ok(stream) => start(stream, permit),
                 Err(error) => {
                     metrics.accept_errors.inc();
                     errors.report(&error).await;
@@ -133,13 +133,14 @@ where
         }
     };
     tokio::select! {
+        biased;
         () = accepting => {}
         () = stages.closing.cancelled() => {}
     }
     stages.draining.cancel();
     // Whoever is in the kernel's queue has connected already; to close now would be to hang up.
     while let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
-        && let Some(Ok((stream, _))) = listener.accept().now_or_never()
+        && let Some(Ok(stream)) = listener.accept().now_or_never()
     {
         start(stream, permit);
     }
@@ -149,6 +150,7 @@ where
     tracing::info!(address, open, "closed, finishing what was begun");
     tasks.close();
     tokio::select! {
+        biased;
         () = tasks.wait() => {}
         () = sleep(drain.deadline) => {
             stages.deadline.cancel();

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, Version as HttpVersion, header};
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -20,6 +19,7 @@ use super::path::{self, Target};
 use super::sending::{Receipt, Sending};
 use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
+use crate::net::Listener;
 use crate::replication::deliveries::Deliveries;
 use crate::snapshot::Cell;
 use crate::time::Clock;
@@ -49,7 +49,7 @@ pub struct RoutesServer {
 
 impl RoutesServer {
     /// Serves until `drain` closes it and the last connection is done.
-    pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
+    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> DrainReport {
         let (limits, metrics, tls) = (self.limits, self.metrics.clone(), self.tls.clone());
         let admission = Admission::new(limits.bodies, metrics.clone());
         let server = Arc::new((self, admission));
@@ -57,7 +57,7 @@ impl RoutesServer {
             let server = Arc::clone(&server);
             async move { server.0.respond(&request, &server.1).await }
         };
-        listener::serve(listener, tls, handle, limits, drain, metrics).await
+        listener::serve(listener.into(), tls, handle, limits, drain, metrics).await
     }
 
     async fn respond(&self, request: &Request<Incoming>, admission: &Admission) -> Response<Pieces> {

@@ -12,7 +12,6 @@ use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use prometheus_client::registry::Registry;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
@@ -26,6 +25,7 @@ use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
 use super::shards::Shards;
 use super::status::{self, Observed, Status};
 use crate::election::Role;
+use crate::net::Listener;
 use crate::phase::Phase;
 use crate::publish::Gate;
 use crate::replication::clerk::Clerk;
@@ -75,7 +75,7 @@ struct Shared {
 impl SupportServer {
     /// Serves until `drain` closes it. Give it a drain that closes after the main listener's: whoever watches wants
     /// to see the end.
-    pub async fn run(self, listener: TcpListener, drain: Drain) -> DrainReport {
+    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> DrainReport {
         let last_current = LastCurrent::starting(self.clock.now());
         let shared = Arc::new(Shared { server: self, last_current });
         let router = Router::new()
@@ -92,7 +92,8 @@ impl SupportServer {
             let router = router.clone();
             async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
         };
-        let serving = listener::serve(listener, None, handle, Limits::default(), drain, Metrics::default());
+        let serving =
+            listener::serve(listener.into(), None, handle, Limits::default(), drain, Metrics::default());
         let looking = async {
             let mut ticks = tokio::time::interval(LOOK);
             loop {
@@ -101,6 +102,7 @@ impl SupportServer {
             }
         };
         tokio::select! {
+            biased;
             report = serving => report,
             report = looking => report,
         }

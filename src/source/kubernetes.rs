@@ -23,6 +23,7 @@ pub use access::{Access, AccessError, connect};
 use super::versions::{Floor, Verdict};
 use super::{ObjectSource, Reading, SourceError, default_filters};
 use crate::compile::Diagnostic;
+use crate::net::Net;
 use crate::object::{Kind, Objects};
 use crate::time::Clock;
 use call::{Call, Verb};
@@ -34,6 +35,8 @@ use resource::Resource;
 pub struct KubernetesConfig {
     /// How the API is reached.
     pub access: Access,
+    /// Over which network.
+    pub net: Net,
     /// `-kubernetes-namespace`: only what is there; `None` for all namespaces.
     pub namespace: Option<String>,
     /// `-enable-kubernetes-endpointslices`: EndpointSlices in place of Endpoints.
@@ -81,7 +84,7 @@ impl Kubernetes {
         default_filters: Option<PathBuf>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
-        let client = connect(&config.access).await?;
+        let client = connect(&config.access, &config.net).await?;
         Ok(Self { client, config, default_filters, clock, floor: Floor::default(), route_groups: None })
     }
 

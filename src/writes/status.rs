@@ -21,6 +21,7 @@ use super::metrics::Metrics;
 use super::plan::{Plan, Untold, plan};
 use crate::compile::{ServiceName, Settings};
 use crate::election::Term;
+use crate::net::Net;
 use crate::object::Objects;
 use crate::replication::hub::Hub;
 use crate::snapshot::Version;
@@ -107,10 +108,11 @@ impl StatusWriter {
     /// Where the access cannot be right.
     pub async fn open(
         access: &Access,
+        net: &Net,
         service: ServiceName,
         metrics: Metrics,
     ) -> Result<(IngressStatus, Self), AccessError> {
-        let client = connect(access).await?;
+        let client = connect(access, net).await?;
         let (sender, offers) = watch::channel(None);
         let link = Link { service: service.clone(), offers: sender, metrics: metrics.clone() };
         let writer = Self {
@@ -153,6 +155,7 @@ impl StatusWriter {
                 return true;
             }
             tokio::select! {
+                biased;
                 _ = changed.changed() => {}
                 _ = self.offers.changed() => {
                     self.offers.mark_changed();

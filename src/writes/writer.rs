@@ -19,6 +19,7 @@ use super::events::{Events, Reporter, Shared};
 use super::form;
 use super::metrics::Metrics;
 use super::queue::{Next, Waiting};
+use crate::net::Net;
 use crate::source::kubernetes::{Access, AccessError, connect};
 use crate::time::{Clock, Moment};
 
@@ -44,11 +45,12 @@ impl EventWriter {
     /// Where the access cannot be right.
     pub async fn open(
         access: &Access,
+        net: &Net,
         reporter: Reporter,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Result<(Events, Self), AccessError> {
-        let client = connect(access).await?;
+        let client = connect(access, net).await?;
         let (events, shared) = Events::kept(reporter, clock, metrics);
         let writer = Self { shared, client, backoff: Backoff::default(), complaint: Complaint::default() };
         Ok((events, writer))
@@ -64,6 +66,7 @@ impl EventWriter {
                     tokio::time::sleep(pause).await;
                 }
                 Next::Wait(until) => tokio::select! {
+                    biased;
                     () = tokio::time::sleep(until.since(now)) => {}
                     () = self.shared.wake.notified() => {}
                 },

@@ -19,6 +19,7 @@ use tokio::sync::{OnceCell, mpsc};
 use super::{Change, LeaseStore, StoreError};
 use crate::election::lease;
 use crate::election::record::{Key, Record, Stored};
+use crate::net::Net;
 use crate::source::kubernetes::{Access, AccessError, connect};
 
 /// How long the API server keeps one watch open.
@@ -36,6 +37,7 @@ const MEMORY: usize = 8;
 /// The Lease `name` in a namespace.
 pub struct KubernetesLease {
     access: Access,
+    net: Net,
     /// Made where it is first used: its tasks then run on the election's thread, not among those that compile.
     api: OnceCell<Api<Lease>>,
     namespace: String,
@@ -51,13 +53,19 @@ impl KubernetesLease {
     ///
     /// Where the configuration cannot be right.
     pub async fn open(access: Access, namespace: &str, name: &str) -> Result<Self, AccessError> {
-        connect(&access).await?;
+        connect(&access, &Net::Tcp).await?;
         let (namespace, name) = (namespace.to_owned(), name.to_owned());
-        Ok(Self { access, api: OnceCell::new(), namespace, name, known: Mutex::default() })
+        Ok(Self { access, net: Net::Tcp, api: OnceCell::new(), namespace, name, known: Mutex::default() })
+    }
+
+    /// The same, over another network.
+    #[must_use]
+    pub fn over(self, net: Net) -> Self {
+        Self { net, ..self }
     }
 
     async fn api(&self) -> Result<&Api<Lease>, StoreError> {
-        let make = async || Ok(Api::namespaced(connect(&self.access).await?, &self.namespace));
+        let make = async || Ok(Api::namespaced(connect(&self.access, &self.net).await?, &self.namespace));
         let made: Result<_, AccessError> = self.api.get_or_try_init(make).await;
         made.map_err(|error| StoreError::Other(error.to_string()))
     }

@@ -15,12 +15,12 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::{PeerError, Proof, TlsFiles};
+use crate::net::{Listener, Stream};
 
 /// How long a caller may take for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -76,8 +76,8 @@ impl Tls {
     /// The handshake of a caller.
     pub(super) async fn connect(
         &self,
-        stream: TcpStream,
-    ) -> std::io::Result<(client::TlsStream<TcpStream>, Proof)> {
+        stream: Stream,
+    ) -> std::io::Result<(client::TlsStream<Stream>, Proof)> {
         let connector = TlsConnector::from(self.configs.load().client.clone());
         let name = ServerName::try_from(ANY).expect("a word is a name");
         let stream = connector.connect(name, stream).await?;
@@ -94,8 +94,8 @@ impl Tls {
     /// The connections to `listener` that have passed the handshake, until nobody takes them any more.
     pub(in crate::replication) fn incoming(
         self: Arc<Self>,
-        listener: TcpListener,
-    ) -> ReceiverStream<std::io::Result<server::TlsStream<TcpStream>>> {
+        listener: Listener,
+    ) -> ReceiverStream<std::io::Result<server::TlsStream<Stream>>> {
         let (sender, receiver) = mpsc::channel(HANDSHAKES);
         tokio::spawn(async move {
             tokio::select! {
@@ -108,19 +108,19 @@ impl Tls {
 
     async fn accept(
         &self,
-        listener: TcpListener,
-        sender: &mpsc::Sender<std::io::Result<server::TlsStream<TcpStream>>>,
+        listener: Listener,
+        sender: &mpsc::Sender<std::io::Result<server::TlsStream<Stream>>>,
     ) {
         let places = Arc::new(Semaphore::new(HANDSHAKES));
         while let Ok(place) = places.clone().acquire_owned().await {
-            let Ok((stream, _)) = listener.accept().await else {
+            let Ok(stream) = listener.accept().await else {
                 tokio::time::sleep(PAUSE).await;
                 continue;
             };
             let acceptor = TlsAcceptor::from(self.configs.load().server.clone());
             let sender = sender.clone();
             tokio::spawn(async move {
-                let _ = stream.set_nodelay(true);
+                let _ = stream.set_nodelay();
                 match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => {
                         let _ = sender.send(Ok(stream)).await;

@@ -3,17 +3,24 @@
 //! Its retries are off. Wrapped in them, one call could wait for minutes on `Retry-After`; whoever calls decides
 //! how long it waits, and every call has a deadline of its own.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderValue, Request, Uri, header};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use kube::Config;
-use kube::client::{Body, Client, ClientBuilder};
+use kube::client::{Body, Client, ClientBuilder, ConfigExt, DynBody};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use tokio::time::Instant;
-use tower::util::MapRequestLayer;
+use tower::util::{BoxService, MapRequestLayer};
+use tower::{BoxError, Layer, ServiceExt};
 
 use crate::flags::ApiOptions;
+use crate::net::Net;
 
 /// How long a connection may take to open, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -93,12 +100,12 @@ pub enum AccessError {
     Client(String),
 }
 
-/// A client for `access`, with a connection pool of its own, no retries and no deadlines beside that of connecting.
+/// A client for `access` over `net`, with a connection pool of its own, no retries and no deadlines beside that of connecting.
 ///
 /// # Errors
 ///
 /// Where the configuration cannot be right. The API itself is not asked.
-pub async fn connect(access: &Access) -> Result<Client, AccessError> {
+pub async fn connect(access: &Access, net: &Net) -> Result<Client, AccessError> {
     let mut token = None;
     let mut config = match access {
         Access::InCluster => {
@@ -118,11 +125,37 @@ pub async fn connect(access: &Access) -> Result<Client, AccessError> {
     };
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
-    let builder = ClientBuilder::try_from(config).map_err(|error| AccessError::Client(chain(&error)))?;
+    let unfit = |error: kube::Error| AccessError::Client(chain(&error));
+    let builder = match net {
+        Net::Tcp => ClientBuilder::try_from(config).map_err(unfit)?,
+        Net::Other(_) => over(net.clone(), &config).map_err(unfit)?,
+    };
     Ok(match token {
         Some(mut token) => builder.with_layer(&MapRequestLayer::new(move |call| token.sign(call))).build(),
         None => builder.build(),
     })
+}
+
+/// What carries kube's requests.
+type Way = BoxService<Request<Body>, http::Response<Box<DynBody>>, BoxError>;
+
+/// kube's own way knows TCP only; the rest of it is the same here.
+fn over(net: Net, config: &Config) -> kube::Result<ClientBuilder<Way>> {
+    let connector = tower::service_fn(move |uri: Uri| {
+        let net = net.clone();
+        async move {
+            let address = format!("{}:{}", uri.host().unwrap_or_default(), uri.port_u16().unwrap_or(443));
+            let stream = tokio::time::timeout(CONNECT, net.dial(&address)).await;
+            stream.map_err(io::Error::from).flatten().map(TokioIo::new)
+        }
+    });
+    let connector = config.rustls_https_connector_with_connector(connector)?;
+    let client = legacy::Client::builder(TokioExecutor::new()).build(connector);
+    let service = config.base_uri_layer().layer(client).map_err(BoxError::from);
+    let service = service.map_response(|answer: http::Response<Incoming>| {
+        answer.map(|body| Box::new(body.map_err(BoxError::from)) as Box<DynBody>)
+    });
+    Ok(ClientBuilder::new(service.boxed(), config.default_namespace.clone()))
 }
 
 fn parse(url: &str) -> Result<Uri, AccessError> {
@@ -206,7 +239,7 @@ mod tests {
     }
 
     async fn refusal(access: Access) -> String {
-        connect(&access).await.err().expect("it is refused").to_string()
+        connect(&access, &Net::Tcp).await.err().expect("it is refused").to_string()
     }
 
     #[tokio::test]
@@ -224,13 +257,13 @@ mod tests {
         std::fs::write(&file, "\n").unwrap();
         assert!(refusal(with_token()).await.ends_with("holds no token"));
         std::fs::write(&file, "abc\n").unwrap();
-        assert!(connect(&with_token()).await.is_ok());
+        assert!(connect(&with_token(), &Net::Tcp).await.is_ok());
         let no_ca = Access::Url {
             url: "https://127.0.0.1:1".to_owned(),
             token_file: None,
             ca_file: Some(file.clone()),
         };
-        assert!(connect(&no_ca).await.is_err());
+        assert!(connect(&no_ca, &Net::Tcp).await.is_err());
         assert!(refusal(Access::Kubeconfig(dir.path().join("none"))).await.starts_with("--kubeconfig=/"));
     }
 

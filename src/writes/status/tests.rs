@@ -39,7 +39,8 @@ impl Lab {
         tokio::spawn(async move { axum::serve(listener, app).await });
         let access = Access::Url { url, token_file: None, ca_file: None };
         let service = ServiceName { namespace: "edge".to_owned(), name: "balancer".to_owned() };
-        let (status, writer) = StatusWriter::open(&access, service, Metrics::default()).await.unwrap();
+        let (status, writer) =
+            StatusWriter::open(&access, &Net::Tcp, service, Metrics::default()).await.unwrap();
         let replica = Replica::new(Some(Snapshot::for_tests(ACTIVE, "a: * -> <shunt>;")));
         let clock = Arc::new(BootClock);
         let hub = Hub::new("r0".to_owned(), replica, Arc::default(), clock, Default::default());

@@ -41,7 +41,7 @@ impl Lab {
             Reporter { replica: "r0".to_owned(), lease: Some(("ns".to_owned(), "bellwether".to_owned())) };
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let opened = EventWriter::open(&access, reporter, Arc::new(BootClock), metrics).await;
+        let opened = EventWriter::open(&access, &Net::Tcp, reporter, Arc::new(BootClock), metrics).await;
         let (events, writer) = opened.unwrap();
         tokio::spawn(writer.run());
         Self { fake, asked, events, registry }

@@ -126,6 +126,7 @@ async fn answer(State(fake): State<Arc<Fake>>, request: Request) -> Response {
 pub async fn source(url: &str, change: impl FnOnce(&mut KubernetesConfig)) -> (Kubernetes, ManualClock) {
     let mut config = KubernetesConfig {
         access: Access::Url { url: url.to_owned(), token_file: None, ca_file: None },
+        net: crate::net::Net::Tcp,
         namespace: None,
         endpoint_slices: false,
         deadlines: Deadlines::default(),
