@@ -19,7 +19,9 @@ mod witness;
 #[path = "simulation/world.rs"]
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use faults::{Outcome, run};
 use world::{Broken, World};
