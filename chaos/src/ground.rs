@@ -5,12 +5,18 @@
 //! lose them as they are told, and which is the Service's address too. Nothing is left of it when the harness ends,
 //! however it ends. Without root there is loopback, and what breaks the net says that it cannot.
 
+mod clock;
 mod conntrack;
+pub mod disk;
 mod enter;
 mod faults;
+pub mod files;
+mod group;
 mod net;
 mod place;
+pub mod proof;
 mod service;
+mod slow;
 #[cfg(test)]
 mod tests;
 mod tool;
@@ -20,16 +26,46 @@ use std::sync::Arc;
 
 use anyhow::Result;
 
+pub use clock::WallClock;
 pub(crate) use conntrack::answerer;
 pub use enter::{Entered, inside, missing};
+pub use group::Group;
 use net::Net;
 pub use place::Place;
+pub use slow::Slow;
 
 /// Where everything runs. A clone is the same ground.
 #[derive(Clone)]
 pub struct Ground(Option<Arc<Net>>);
 
+/// What a fault needs and this machine, or this user, does not have.
+#[derive(Debug, thiserror::Error)]
+#[error("needs {0}")]
+pub struct Lacking(String);
+
+impl Lacking {
+    /// It needs `what`.
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
 impl Ground {
+    /// [`Ground::enter`] where nothing is [`missing`]; else loopback, and a line that says what is left out for that.
+    ///
+    /// # Errors
+    ///
+    /// Where the bridge cannot be made.
+    pub async fn best(left_out: &str) -> Result<Entered> {
+        match missing() {
+            None => Self::enter().await,
+            Some(missing) => {
+                println!("{left_out} are left out: they need {missing}");
+                Ok(Entered::Inside(Self::loopback()))
+            }
+        }
+    }
+
     /// Starts the harness again, with the same arguments, in namespaces of its own, and waits for its end; in there, makes
     /// the bridge.
     ///
@@ -76,14 +112,17 @@ impl Ground {
         Ipv4Addr::from_bits(first.to_bits() + 1 + u32::from(number))
     }
 
-    /// Takes every fault of the net back.
+    /// Takes every fault of the net back, but a [`Slow`] way, which ends by itself.
     ///
     /// # Errors
     ///
     /// Where nft refuses.
     pub fn heal(&self) -> Result<()> {
         match &self.0 {
-            Some(net) => net.break_so(|faults| *faults = faults::Faults::default()),
+            Some(net) => {
+                net.break_so(|faults| *faults = faults::Faults::default())?;
+                net.limited().iter().try_for_each(|name| net.unlimit(name))
+            }
             None => Ok(()),
         }
     }

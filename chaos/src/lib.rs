@@ -7,8 +7,9 @@
 //!  scenario: the play: what is staged, when what breaks, and the verdict ──┘
 //! ```
 //!
-//! It stands on a [`ground`]: loopback, or namespaces whose net breaks on command. All processes end with the harness. What is observed goes into an
-//! append-only [`history`]; the verdict comes from pure [`check`]ers, which have tests of their own.
+//! The stage stands on a [`ground`]: loopback, or namespaces whose net breaks on command. All processes end with the
+//! harness. What is observed goes into an append-only [`history`]; the verdict comes from pure [`check`]ers, which have
+//! tests of their own.
 
 pub mod address;
 pub mod baseline;

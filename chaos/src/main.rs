@@ -6,6 +6,7 @@ use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
+use chaos::ground::proof::GroundArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
@@ -52,6 +53,8 @@ enum Command {
     /// A candidate of Bellwether's election, told by lines what to do.
     #[command(hide = true)]
     Candidate(CandidateArgs),
+    /// Try each fault on a small scale, and say which of them this machine can do. Needs root for most.
+    Ground(GroundArgs),
     /// Answer wrongly in the API server's place, and see whose table changes. Needs routesrv (see peers).
     FaultyUpstream(FaultyUpstreamArgs),
 }
@@ -87,6 +90,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,
         Command::FaultyUpstream(args) => args.run().await,
+        Command::Ground(args) => args.run().await,
         Command::Baseline(args) => args.run().await,
         Command::Candidate(args) => args.run().await.map(|()| true),
     }

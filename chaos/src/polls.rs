@@ -1,6 +1,6 @@
 //! Steps back, counted: clients that poll round-robin over the replicas, with the ETag of what they hold, while the
-//! upstream changes several times a second and replicas are killed, stopped for ten seconds, and asked to end. The same
-//! clients then poll two routesrv to which nothing happens at all.
+//! upstream changes several times a second and replicas are killed, stopped for ten seconds, asked to end, and cut off from
+//! each other and from the API. The same clients then poll two routesrv to which nothing happens at all.
 //!
 //! In: a number of polls. Out: what came of them, side by side. A step back is a 200 with a lower generation than that of
 //! an earlier 200 to the same client. What can go wrong: a replica that does not come back.
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::fakeapi::FakeApi;
-use crate::ground::Ground;
+use crate::ground::{Entered, Ground};
 use crate::history::History;
 use crate::peers;
 use crate::process::Process;
@@ -61,10 +61,14 @@ impl PollsArgs {
     ///
     /// Where a server does not start or does not come back.
     pub async fn run(self) -> Result<bool> {
-        // Long enough for each fault once.
-        let (polls, rate) = if self.short { (48_000, 1_000) } else { (self.polls, self.rate) };
+        let ground = match Ground::best("partitions").await? {
+            Entered::Inside(ground) => ground,
+            Entered::Over(success) => return Ok(success),
+        };
+        // Long enough for each fault once; for the short form's shorter partitions.
+        let (polls, rate) = if self.short { (54_000, 1_000) } else { (self.polls, self.rate) };
         let folder = Folder::new()?;
-        let ours = self.bellwether(polls, rate, &folder).await?;
+        let ours = self.bellwether(&ground, polls, rate, &folder).await?;
         let peers = self.routesrv(polls / 10, rate, &folder).await?;
         let heads = ["", "polls", "200", "304", "no answer", "faults", "steps back"];
         let heads = heads.iter().map(ToString::to_string).collect();
@@ -72,22 +76,22 @@ impl PollsArgs {
         Ok(ours.count.back == 0 && ours.count.tables > 0)
     }
 
-    async fn bellwether(&self, polls: u64, rate: u32, folder: &Folder) -> Result<Outcome> {
+    async fn bellwether(&self, ground: &Ground, polls: u64, rate: u32, folder: &Folder) -> Result<Outcome> {
         let binary = program::bellwether(self.bellwether.clone()).await?;
-        let api = FakeApi::start(&objects(1)).await?;
+        let place = ground.place("api")?;
+        let api = FakeApi::start_in(&place, &objects(1))?;
         let flags = [
             format!("-kubernetes-url={}", api.url()),
             "--lease=kubernetes:default/bellwether".to_owned(),
             READ.to_owned(),
             "-wait-for-healthcheck-interval=1s".to_owned(),
         ];
-        let mut fleet =
-            program::bellwethers(&Ground::loopback(), &binary, 3, &flags, folder, &History::default())?;
+        let mut fleet = program::bellwethers(ground, &binary, 3, &flags, folder, &History::default())?;
         fleet.start()?;
         fleet.settled(faults::BACK).await?;
         let to = fleet.replicas.iter().map(|replica| replica.serve()).collect();
         let clients = Clients::start(self.clients, to, polls, rate);
-        let mut faults = Faults::new(fleet);
+        let mut faults = Faults::new(fleet, place, self.short);
         let count = tokio::select! {
             count = clients.done() => count?,
             error = change(&api) => return error.map(|never| match never {}),

@@ -2,6 +2,7 @@
 
 pub mod apiserver;
 pub mod backend;
+pub mod badges;
 pub mod cluster;
 pub mod etcd;
 pub mod fleet;

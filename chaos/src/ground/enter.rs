@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process_group};
 use tokio::process::{Child, Command};
 
-use super::{Ground, tool};
+use super::{Ground, group, tool};
 
-/// Says to the harness that it is in there.
+/// Says to the harness that it is in there, and its pid outside.
 const MARK: &str = "BELLWETHER_CHAOS_INSIDE";
 
 /// How long the harness in there may take to tidy up once it is asked to end.
@@ -45,6 +45,12 @@ struct Run {
     group: Pid,
 }
 
+/// The pid of the harness, outside where it is in its own namespaces.
+pub(super) fn harness() -> u32 {
+    let outside = std::env::var(MARK).ok().and_then(|pid| pid.parse().ok());
+    outside.filter(|_| inside()).unwrap_or_else(std::process::id)
+}
+
 /// Whether this process is the harness in its own namespaces.
 pub fn inside() -> bool {
     std::process::id() == 1 && std::env::var_os(MARK).is_some()
@@ -72,6 +78,8 @@ pub fn missing() -> Option<String> {
 ///
 /// Where something is [`missing`].
 pub async fn again(args: &[OsString]) -> Result<bool> {
+    let _tidy = Tidy;
+    group::tidy(None);
     let child = command(args)?.spawn().context("start the harness again")?;
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let mut run = Run { child, group: group.context("a child that was just started has a pid")? };
@@ -94,7 +102,7 @@ pub(super) fn command(args: &[OsString]) -> Result<Command> {
         .args(["--fork", "--kill-child", "--mount-proc"])
         .arg(std::env::current_exe().context("the harness has a path")?)
         .args(args)
-        .env(MARK, "1")
+        .env(MARK, std::process::id().to_string())
         .stdin(Stdio::null())
         // Ctrl-C in the terminal reaches us alone; we pass it on.
         .process_group(0);
@@ -116,5 +124,14 @@ impl Drop for Run {
             std::thread::sleep(step);
         }
         let _ = kill_process_group(self.group, Signal::KILL);
+    }
+}
+
+/// Removes what the kernel does not, at the end.
+struct Tidy;
+
+impl Drop for Tidy {
+    fn drop(&mut self) {
+        group::tidy(Some(std::process::id()));
     }
 }

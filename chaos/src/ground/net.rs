@@ -3,7 +3,7 @@
 //! Each place knows one way, to the harness, which passes packets on: so its rules see every one of them, and addresses
 //! stay as they are. A bridge's own shortcut is closed by isolated ports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::faults::Faults;
 use super::place::Place;
 use super::service::Services;
+use super::slow::Rule;
 use super::tool;
 
 /// The harness on the bridge.
@@ -27,9 +28,18 @@ const NAMES: &str = "/run/netns";
 
 /// What is not there at the start of the harness, and gone at its end.
 pub struct Net {
-    places: Mutex<BTreeMap<String, Ipv4Addr>>,
+    places: Mutex<BTreeMap<String, Spot>>,
+    /// The places whose bandwidth is limited.
+    limited: Mutex<BTreeSet<String>>,
     faults: Mutex<Faults>,
     services: Mutex<Services>,
+}
+
+/// A place's address, and the bridge's port to it.
+#[derive(Clone, Debug)]
+struct Spot {
+    address: Ipv4Addr,
+    port: String,
 }
 
 impl Net {
@@ -65,7 +75,8 @@ impl Net {
                 set(name, value)?;
             }
         }
-        let net = Self { places: Mutex::default(), faults: Mutex::default(), services: Mutex::default() };
+        let (places, limited, faults, services) = Default::default();
+        let net = Self { places, limited, faults, services };
         tool::run("nft", &["-f", "-"], &net.faults.lock().table())?;
         tool::run("nft", &["-f", "-"], &net.services.lock().table())?;
         Ok(net)
@@ -76,8 +87,8 @@ impl Net {
         let mut places = self.places.lock();
         let there =
             |address| Place::in_namespace(name, address, Path::new(NAMES).join(name), Arc::clone(self));
-        if let Some(address) = places.get(name) {
-            return Ok(there(*address));
+        if let Some(spot) = places.get(name) {
+            return Ok(there(spot.address));
         }
         ensure!(!name.is_empty() && !name.contains('/'), "{name:?} is no name for a place");
         let number = u32::try_from(places.len()).expect("places are few") + 2;
@@ -97,7 +108,7 @@ impl Net {
              route add default via {HARNESS}\n"
         );
         tool::run("ip", &["-netns", name, "-batch", "-"], &inside)?;
-        places.insert(name.to_owned(), address);
+        places.insert(name.to_owned(), Spot { address, port });
         Ok(there(address))
     }
 
@@ -106,6 +117,42 @@ impl Net {
         let mut faults = self.faults.lock();
         change(&mut faults);
         tool::run("nft", &["-f", "-"], &faults.rules()).map(drop)
+    }
+
+    /// Limits what goes to and from the place called `name`, in bytes a second.
+    pub fn limit(&self, name: &str, limit: Option<u64>) -> Result<()> {
+        let Some(limit) = limit else { return self.unlimit(name) };
+        self.limited.lock().insert(name.to_owned());
+        let (rate, tbf) = ((limit * 8).to_string(), ["tbf", "burst", "16k", "latency", "400ms", "rate"]);
+        self.shape(name, "replace", &[&tbf[..], &[&rate]].concat())
+    }
+
+    /// Takes the limit away, where there is one.
+    pub fn unlimit(&self, name: &str) -> Result<()> {
+        match self.limited.lock().remove(name) {
+            true => self.shape(name, "delete", &[]),
+            false => Ok(()),
+        }
+    }
+
+    /// The places whose bandwidth is limited.
+    pub fn limited(&self) -> Vec<String> {
+        self.limited.lock().iter().cloned().collect()
+    }
+
+    fn shape(&self, name: &str, verb: &str, how: &[&str]) -> Result<()> {
+        let spot = self.places.lock().get(name).cloned().context("a place has a port")?;
+        for (arguments, device) in [(&["-netns", name][..], "eth0"), (&[], &spot.port)] {
+            tool::run("tc", &[arguments, &["qdisc", verb, "dev", device, "root"], how].concat(), "")?;
+        }
+        Ok(())
+    }
+
+    /// Changes which connections the harness carries.
+    pub fn carry(&self, change: impl FnOnce(&mut BTreeSet<Rule>)) -> Result<()> {
+        let mut services = self.services.lock();
+        change(&mut services.carried);
+        tool::run("nft", &["-f", "-"], &services.rules()).map(drop)
     }
 
     /// A new address for a Service.

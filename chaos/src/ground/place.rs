@@ -14,7 +14,8 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use super::faults::Faults;
-use super::{Net, tool};
+use super::slow::Slow;
+use super::{Lacking, Net, tool};
 use crate::ports;
 
 /// Where a process runs. A clone is the same place.
@@ -61,6 +62,11 @@ impl Place {
             Some(_) => Ok((self.address, port).into()),
             None => ports::free(),
         }
+    }
+
+    /// Whether its net can break: not on loopback.
+    pub fn can_break(&self) -> bool {
+        self.namespace.is_some()
     }
 
     /// A command that runs `program` here. Its pid is the program's own.
@@ -160,19 +166,44 @@ impl Place {
         })
     }
 
-    /// Takes back every fault that this place has part in.
+    /// From now on no more than so many bytes a second leave this place, nor arrive; `None` takes the limit away.
+    ///
+    /// # Errors
+    ///
+    /// On loopback, or where the kernel has no tbf.
+    pub fn limit(&self, bytes_per_second: Option<u64>) -> Result<()> {
+        self.net()?.limit(&self.name, bytes_per_second)
+    }
+
+    /// Makes connections from `from` to `port` here a long way, which can be made longer while they are open. Those that
+    /// are open already are left alone.
+    ///
+    /// # Errors
+    ///
+    /// On loopback.
+    pub async fn slow(&self, from: &Place, port: u16) -> Result<Slow> {
+        Slow::start(from, self, port).await
+    }
+
+    /// Takes back every fault that this place has part in, but a [`Slow`] way, which ends by itself.
     ///
     /// # Errors
     ///
     /// On loopback.
     pub fn heal(&self) -> Result<()> {
-        self.break_so(|faults| faults.heal(self.address))
+        self.break_so(|faults| faults.heal(self.address))?;
+        self.net()?.unlimit(&self.name)
     }
 
     fn break_so(&self, change: impl FnOnce(&mut Faults)) -> Result<()> {
-        let namespace = self.namespace.as_ref();
-        let namespace = namespace.context("loopback does not break: places of their own need root")?;
-        namespace.net.break_so(change)
+        self.net()?.break_so(change)
+    }
+
+    pub(super) fn net(&self) -> Result<&Arc<Net>> {
+        match &self.namespace {
+            Some(namespace) => Ok(&namespace.net),
+            None => Err(Lacking::new("places of their own, and so root").into()),
+        }
     }
 }
 

@@ -2,9 +2,11 @@
 //!
 //! A connection stays with its endpoint. Where there is none, clients are refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
+
+use super::slow::Rule;
 
 /// The addresses of Services.
 pub const RANGE: &str = "10.96.0.0/16";
@@ -19,6 +21,8 @@ const PORT: u16 = 80;
 #[derive(Debug, Default)]
 pub struct Services {
     ready: BTreeMap<SocketAddr, Vec<SocketAddr>>,
+    /// What is carried on its way, Service or not.
+    pub carried: BTreeSet<Rule>,
 }
 
 impl Services {
@@ -56,6 +60,9 @@ impl Services {
     /// What takes the place of the rules before, all at once.
     pub fn rules(&self) -> String {
         let mut rules = "flush chain ip services services\n".to_owned();
+        for rule in &self.carried {
+            writeln!(rules, "add rule ip services services {}", rule.text()).expect("memory takes text");
+        }
         for (service, ready) in self.ready.iter().filter(|(_, ready)| !ready.is_empty()) {
             let map: Vec<String> =
                 ready.iter().enumerate().map(|(n, to)| format!("{n} : {}", pair(*to))).collect();

@@ -12,6 +12,7 @@ use crate::history::History;
 use crate::peers;
 use crate::stage::Folder;
 use crate::stage::apiserver::{ADMIN_TOKEN, ApiServer};
+use crate::stage::badges::Badges;
 use crate::stage::fleet::Fleet;
 use crate::stage::replica::{Launch, Replica};
 
@@ -68,6 +69,14 @@ pub fn bellwethers(
         (0..count).map(|index| ground.place(&format!("r{index}"))).collect::<Result<_>>()?;
     let replication: Vec<_> = places.iter().map(|place| place.socket(9912)).collect::<Result<_>>()?;
     let peers = replication.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let badges = match ground.has_places() {
+        true => {
+            let names = places.iter().map(|place| place.name().to_owned()).collect();
+            Some(Badges::make(&folder.sub("badges")?, names)?)
+        }
+        // On loopback nobody needs to prove anything.
+        false => None,
+    };
     let logs = folder.sub("logs")?;
     let mut replicas = Vec::new();
     for (place, replication) in places.into_iter().zip(replication) {
@@ -85,6 +94,9 @@ pub fn bellwethers(
             format!("-address={serve}"),
             format!("-support-listener={support}"),
         ]);
+        if let Some(badges) = &badges {
+            args.extend(badges.flags(&name));
+        }
         let launch = Launch {
             name,
             place,

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde::Deserialize;
 
-use crate::ground::Place;
+use crate::ground::{Group, Place};
 use crate::history::{History, LifeEvent};
 use crate::http::Call;
 use crate::observe::witness::Watched;
@@ -46,6 +46,7 @@ pub struct Replica {
     history: History,
     process: Option<Process>,
     pid: Arc<AtomicI32>,
+    group: Option<Group>,
 }
 
 /// What `/status` says, as far as the harness reads it.
@@ -73,7 +74,7 @@ pub struct Status {
 impl Replica {
     /// One that is not started yet.
     pub fn new(launch: Launch, logs: PathBuf, history: History) -> Self {
-        Self { launch, logs, history, process: None, pid: Arc::default() }
+        Self { launch, logs, history, process: None, group: None, pid: Arc::default() }
     }
 
     /// Its name.
@@ -111,6 +112,34 @@ impl Replica {
         }
     }
 
+    /// Changes how it is started, from its next start on: another binary, a flag more, a wall clock of its own.
+    pub fn relaunch(&mut self, change: impl FnOnce(&mut Launch)) {
+        change(&mut self.launch);
+    }
+
+    /// Its pid, if it was started.
+    pub fn pid(&self) -> Option<i32> {
+        self.process.as_ref().map(Process::pid)
+    }
+
+    /// Puts it into a group of its own, for this life and the next ones. The group's limits can be changed at any time.
+    ///
+    /// # Errors
+    ///
+    /// Where the machine lets us make none.
+    pub fn group(&mut self) -> Result<&Group> {
+        if self.group.is_none() {
+            let group = Group::new(&self.launch.name)?;
+            if let Some(process) = &mut self.process
+                && process.exited().is_none()
+            {
+                group.add(process.pid())?;
+            }
+            self.group = Some(group);
+        }
+        self.group.as_ref().context("it was just made")
+    }
+
     /// Starts it; it may take a while until it is ready.
     ///
     /// # Errors
@@ -121,6 +150,9 @@ impl Replica {
         command.args(&self.launch.args).envs(&self.launch.env);
         let process = Process::spawn(&self.launch.name, command, &self.logs)?;
         self.pid.store(process.pid(), Ordering::Relaxed);
+        if let Some(group) = &self.group {
+            group.add(process.pid())?;
+        }
         self.process = Some(process);
         self.history.life(&self.launch.name, LifeEvent::Started);
         Ok(())
