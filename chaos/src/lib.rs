@@ -1,15 +1,14 @@
 //! The harness that breaks Bellwether in front of everybody.
 //!
 //! ```text
-//!  peers ──▶ stage (etcd, API server, replicas, VIP, Skipper, backend) ◀── faults
-//!              │                                                           ▲
-//!              └── observe (clients and pollers) ──▶ history ──▶ check     │
-//!  scenario: the play: what is staged, when what breaks, and the verdict ──┘
+//!  scenario (the play: what is staged, and when what breaks)
+//!     └──▶ stage (etcd, API server, replicas, VIP, Skipper, backend; of peers) ◀── faults
+//!             └── observe (clients, witness) ──▶ history ──▶ check ──▶ report
 //! ```
 //!
 //! The stage stands on a [`ground`]: loopback, or namespaces whose net breaks on command. All processes end with the
 //! harness. What is observed goes into an append-only [`history`]; the verdict comes from pure [`check`]ers, which have
-//! tests of their own.
+//! tests of their own, and goes into a [`report`].
 
 pub mod address;
 pub mod baseline;
@@ -31,6 +30,7 @@ pub mod peers;
 pub mod polls;
 pub mod ports;
 pub mod process;
+pub mod report;
 pub mod scenario;
 pub mod stage;
 pub mod table;

@@ -11,6 +11,7 @@ use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
 use chaos::polls::PollsArgs;
+use chaos::report::ReportArgs;
 use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
 use chaos::upstream::FaultyUpstreamArgs;
@@ -32,6 +33,8 @@ enum Command {
     E2e(E2eArgs),
     /// Judge a run again, from the file of its history.
     Judge(JudgeArgs),
+    /// Make the page of one or more runs.
+    Report(ReportArgs),
     /// Explore the states of the replication cores, and show that breaking any rule is noticed. Needs nothing but Rust.
     Explore(ExploreArgs),
     /// Play random schedules of the election's core, and show that what its rules rest on is missed. Needs nothing but Rust.
@@ -82,6 +85,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::E2e(args) => args.run().await,
         Command::Judge(args) => args.run(),
+        Command::Report(args) => args.run().await,
         Command::Explore(args) => args.run().await,
         Command::Elections(args) => args.run().await,
         Command::Cut(args) => args.run().await,
