@@ -109,6 +109,26 @@ impl FakeApi {
         lists::become_these(&mut self.shared.store.lock(), manifests);
     }
 
+    /// From now on each of these is there, as it is here; all others stay.
+    pub fn put(&self, manifests: &[Value]) {
+        lists::put(&mut self.shared.store.lock(), manifests);
+    }
+
+    /// Removes the objects of these names.
+    pub fn delete(&self, manifests: &[Value]) {
+        let mut store = self.shared.store.lock();
+        for key in manifests.iter().filter_map(store::key_of) {
+            // What is not there need not go.
+            let _ = store.delete(&key);
+        }
+    }
+
+    /// The object of this name, as it is now; a Lease too.
+    pub fn get(&self, manifest: &Value) -> Option<Value> {
+        let store = self.shared.store.lock();
+        store.objects().get(&store::key_of(manifest)?).map(|object| (**object).clone())
+    }
+
     /// Its objects as they are listed, but Leases.
     pub fn objects(&self) -> Vec<Value> {
         let store = self.shared.store.lock();

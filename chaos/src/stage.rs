@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod etcd;
 pub mod fleet;
 pub mod line;
+pub mod link;
 pub mod manifests;
 pub mod pki;
 pub mod program;

@@ -115,16 +115,27 @@ pub(super) fn become_these(store: &mut Store, manifests: &[Value]) {
         store.delete(key).expect("it was found there");
     }
     for (key, object) in wanted {
-        let mut object = object.clone();
-        if let Some(metadata) = object["metadata"].as_object_mut() {
-            // A manifest says what shall be, whatever was before.
-            metadata.remove("uid");
-            metadata.remove("resourceVersion");
-        }
-        let there = store.objects().contains_key(&key);
-        let written = if there { store.replace(key, object) } else { store.create(key, object) };
-        written.expect("nothing is asked of what was before");
+        write(store, key, object);
     }
+}
+
+/// Makes each of these be there as it is, write by write; all others stay.
+pub(super) fn put(store: &mut Store, manifests: &[Value]) {
+    for (key, object) in manifests.iter().filter_map(|object| Some((key_of(object)?, object))) {
+        write(store, key, object);
+    }
+}
+
+fn write(store: &mut Store, key: Key, manifest: &Value) {
+    let mut object = manifest.clone();
+    if let Some(metadata) = object["metadata"].as_object_mut() {
+        // A manifest says what shall be, whatever was before.
+        metadata.remove("uid");
+        metadata.remove("resourceVersion");
+    }
+    let there = store.objects().contains_key(&key);
+    let written = if there { store.replace(key, object) } else { store.create(key, object) };
+    written.expect("nothing is asked of what was before");
 }
 
 /// Items of a list do not say what they are.

@@ -98,6 +98,11 @@ impl ApiServer {
         Ok(())
     }
 
+    /// Whether it runs.
+    pub fn is_up(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.exited().is_none())
+    }
+
     /// Kills it: whoever connects is refused from now on.
     ///
     /// # Errors

@@ -38,7 +38,16 @@ impl Line {
     ///
     /// Where it cannot listen.
     pub async fn start(client: Ipv4Addr, replicas: Vec<SocketAddr>) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen as a line")?;
+        Self::start_at(Ipv4Addr::LOCALHOST, client, replicas).await
+    }
+
+    /// The same, where the client reaches it at the address `at` of the harness.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot listen.
+    pub async fn start_at(at: Ipv4Addr, client: Ipv4Addr, replicas: Vec<SocketAddr>) -> Result<Self> {
+        let listener = TcpListener::bind((at, 0)).await.context("listen as a line")?;
         let address = listener.local_addr()?;
         let (turn, breaking, broken) = Default::default();
         let shared = Arc::new(Shared { client, replicas, turn, breaking, broken });

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
@@ -73,6 +74,7 @@ struct Members {
 struct Member {
     target: Target,
     rotating: AtomicBool,
+    leaving: watch::Sender<bool>,
 }
 
 /// Who gives connections to replicas.
@@ -115,7 +117,11 @@ impl Vip {
         probe: Probe,
         history: History,
     ) -> Result<Self> {
-        let members = targets.into_iter().map(|target| Member { target, rotating: AtomicBool::default() });
+        let members = targets.into_iter().map(|target| Member {
+            target,
+            rotating: AtomicBool::default(),
+            leaving: watch::Sender::new(false),
+        });
         let members = Arc::new(Members { all: members.collect(), changing: Mutex::default(), history });
         let mut tasks = JoinSet::new();
         let (address, way) = match ground.net() {
@@ -156,6 +162,31 @@ impl Vip {
     /// Where that does not come within `deadline`.
     pub async fn steady(&self, deadline: Duration) -> Result<()> {
         let enough = self.probe.period * (self.probe.failures + 4) + self.probe.lag * 2;
+        let mut since = Instant::now();
+        until("all replicas in the rotation", deadline, self.probe.period / 10, async || {
+            if self.rotation().len() < self.members.all.len() {
+                since = Instant::now();
+            }
+            (since.elapsed() >= enough).then_some(())
+        })
+        .await
+    }
+
+    /// Whether the replica `name` is about to be deleted. Its endpoint then leaves, whatever it says of itself: a pod's does as
+    /// soon as the pod is asked to stop.
+    pub fn leaving(&self, name: &str, leaving: bool) {
+        for member in self.members.all.iter().filter(|member| member.target.name == name) {
+            member.leaving.send_replace(leaving);
+        }
+    }
+
+    /// Waits until all replicas are in the rotation, and stay there for one probe.
+    ///
+    /// # Errors
+    ///
+    /// Where that does not come within `deadline`.
+    pub async fn whole(&self, deadline: Duration) -> Result<()> {
+        let enough = self.probe.period + self.probe.lag * 2;
         let mut since = Instant::now();
         until("all replicas in the rotation", deadline, self.probe.period / 10, async || {
             if self.rotation().len() < self.members.all.len() {
@@ -210,10 +241,14 @@ async fn follow(members: Arc<Members>, index: usize, probe: Probe, ground: Groun
     let (mut probes, mut lists) = (interval(probe.period), interval(probe.relist));
     probes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     lists.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failed = 0;
+    let (mut failed, mut leaving) = (0, member.leaving.subscribe());
     loop {
         let ready = tokio::select! {
-            _ = probes.tick() => match ready(&member.target, probe.timeout).await {
+            Ok(()) = leaving.changed() => match *leaving.borrow_and_update() {
+                true => false,
+                false => continue,
+            },
+            _ = probes.tick(), if !*leaving.borrow() => match ready(&member.target, probe.timeout).await {
                 true => true,
                 false => {
                     failed += 1;
