@@ -1,6 +1,7 @@
 //! The clients: they ask all the time and write down what they get.
 
 pub mod poller;
+pub mod skippers;
 pub mod traffic;
 pub mod witness;
 

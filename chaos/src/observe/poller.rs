@@ -121,7 +121,7 @@ pub fn version_of(text: &str) -> Option<(u64, u64)> {
 }
 
 /// The digest in an ETag, which ends in `+gzip` for a compressed body.
-fn digest_of(etag: &str) -> &str {
+pub fn digest_of(etag: &str) -> &str {
     let etag = etag.trim_matches('"');
     etag.strip_suffix("+gzip").unwrap_or(etag)
 }
