@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod baseline;
+pub mod catalogue;
 pub mod check;
 pub mod differential;
 pub mod elections;
@@ -27,6 +28,7 @@ pub mod numbers;
 pub mod observe;
 pub mod parity;
 pub mod peers;
+pub mod plays;
 pub mod polls;
 pub mod ports;
 pub mod process;

@@ -10,6 +10,7 @@ use chaos::ground::proof::GroundArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
+use chaos::plays::run::{AllArgs, ListArgs, RunArgs};
 use chaos::polls::PollsArgs;
 use chaos::report::ReportArgs;
 use chaos::scenario::cut::CutArgs;
@@ -29,6 +30,12 @@ struct Args {
 enum Command {
     /// Build etcd, kube-apiserver, Skipper, routesrv and the oracle, where they are not up to date. Needs Go.
     Peers,
+    /// What there is to be broken, and what must be kept meanwhile.
+    List(ListArgs),
+    /// Play some scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
+    Run(RunArgs),
+    /// Play all scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
+    All(AllArgs),
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),
     /// Judge a run again, from the file of its history.
@@ -83,6 +90,9 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Peers => chaos::peers::build().await.map(|()| true),
+        Command::List(args) => args.run(),
+        Command::Run(args) => args.run().await,
+        Command::All(args) => args.run().await,
         Command::E2e(args) => args.run().await,
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run().await,

@@ -1,0 +1,13 @@
+//! The plays: each sets nothing up and judges nothing. It breaks one thing on a set where all is well, and mends it.
+//!
+//! In: a [`Set`], and how long or how often. Out: what was seen, in the set's history, from which the verdict comes. What
+//! can go wrong: what must come for the play to go on does not come; the play is then broken off, which is a failure too.
+
+pub mod clients;
+pub mod content;
+mod excerpt;
+pub mod fleet;
+pub mod leader;
+pub mod run;
+pub mod set;
+pub mod upstream;
