@@ -33,6 +33,7 @@ pub mod serve;
 pub mod snapshot;
 pub mod source;
 pub mod telemetry;
+pub mod threads;
 pub mod time;
 pub mod wire;
 pub mod writes;

@@ -326,7 +326,7 @@ impl Node {
             "bridge",
             bridge::run(self.hub.clone(), self.election.clone(), phase.clone(), heartbeats, self.gauges),
         );
-        let served = tokio::spawn(routes.run(self.listeners.routes, drain.clone()));
+        let mut served = tokio::spawn(routes.run_on_a_thread(self.listeners.routes, drain.clone()));
         let watched = self.listeners.support.map(|listener| {
             // It closes last: whoever watches wants to see the end.
             let drain = Drain { close: stop.clone(), ..drain.clone() };
@@ -343,6 +343,7 @@ impl Node {
             biased;
             () = (self.machine.asked_to_stop)() => {}
             name = tasks.ended() => return Err(NodeError::Ended(name)),
+            _ = &mut served => return Err(NodeError::Ended("main listener")),
         }
         let stopping = shutdown::Stopping {
             phase: &phase,

@@ -13,6 +13,7 @@ mod connection;
 mod exposition;
 mod filters;
 mod gauges;
+mod glance;
 mod held;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
@@ -20,6 +21,7 @@ mod listener;
 mod metrics;
 mod orders;
 mod path;
+mod poll;
 mod range;
 mod readiness;
 mod routes;
@@ -27,6 +29,7 @@ mod sending;
 mod shards;
 mod status;
 mod support;
+mod thread;
 mod tls;
 
 pub use admission::BodyLimits;

@@ -33,7 +33,7 @@ struct Node {
     role: watch::Sender<Role>,
     metrics: Metrics,
     drain: Drain,
-    served: JoinHandle<DrainReport>,
+    served: JoinHandle<std::io::Result<DrainReport>>,
 }
 
 impl Node {
@@ -257,7 +257,7 @@ async fn table_cut_by_one_replica_is_healed_by_another() {
     let mut slow = asked(5, &b, Some(&old), "").await;
     timeout(PATIENCE, slow.read_exact(&mut [0; 1000])).await.expect("in time").expect("begun");
     b.drain.close.cancel();
-    let report = timeout(PATIENCE, b.served).await.expect("it ends").expect("joined");
+    let report = timeout(PATIENCE, b.served).await.expect("it ends").expect("joined").expect("it listened");
     assert_eq!((report.cut, b.metrics.bodies_unfinished(Unfinished::Deadline)), (1, 1));
     a.until(|| a.knows_cut(5, &table)).await;
     assert_eq!(poll(5, &a, Some(&new)).await, (200, table));

@@ -7,7 +7,7 @@ use rustix::process::{Signal, getpid, kill_process};
 use super::CliError;
 use crate::flags::{Note, ServeOptions};
 use crate::node::{self, NodeError};
-use crate::telemetry;
+use crate::{telemetry, threads};
 
 /// Runs the replica until it is told to stop.
 ///
@@ -21,8 +21,8 @@ pub(super) fn run(options: &ServeOptions) -> Result<(), CliError> {
         stop_with_stdin()
             .map_err(|error| CliError::Failed(format!("no thread for standard input: {error}")))?;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("bellwether").build();
-    let runtime = runtime.map_err(|error| CliError::Failed(format!("no threads to run on: {error}")))?;
+    let runtime =
+        threads::runtime().map_err(|error| CliError::Failed(format!("no threads to run on: {error}")))?;
     let ended = runtime.block_on(node::run(options.clone()));
     // A read of the upstream or a write to disk that hangs must not hold up the end.
     runtime.shutdown_background();

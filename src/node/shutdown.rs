@@ -1,5 +1,6 @@
 //! Stopping in order: not ready, release, follow the successor, drain, finish (design D8).
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,7 +42,7 @@ pub(super) async fn signalled() {
 impl Stopping<'_> {
     /// Goes on serving while the Service forgets this replica, then finishes what was begun. A second signal ends
     /// the waiting, not the answers that are under way.
-    pub(super) async fn drain(self, served: JoinHandle<DrainReport>) {
+    pub(super) async fn drain(self, served: JoinHandle<io::Result<DrainReport>>) {
         if Protection::Drain.is_off() {
             return;
         }
@@ -59,7 +60,7 @@ impl Stopping<'_> {
             () = self.asked => tracing::warn!("asked again: not waiting for the Service any longer"),
         }
         self.drain.close.cancel();
-        match served.await {
+        match served.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(DrainReport { open, cut: 0 }) => tracing::info!(open, "drained"),
             Ok(DrainReport { open, cut }) => {
                 tracing::warn!(open, cut, "drained; responses were cut at the deadline");

@@ -146,16 +146,16 @@ pub fn moved(method: &Method, location: &str) -> Answer {
     answer.measured()
 }
 
+/// Whether this `Accept-Encoding` gets gzip. The peer looks for the word and not at its weight, so `gzip;q=0` does too.
+pub(super) fn takes_gzip(accepted: &[u8]) -> bool {
+    accepted.windows(4).any(|word| word == b"gzip")
+}
+
 fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
     let Served { table, current, owed, .. } = served;
-    let hex = table.digest().to_string();
-    let (plain, packed) = (format!("\"{hex}\""), format!("\"{hex}+gzip\""));
-    // The peer looks for the word and not at its weight, so `gzip;q=0` gets gzip too.
-    let gzip = conditional::first(headers, ACCEPT_ENCODING)
-        .is_some_and(|accepted| accepted.windows(4).any(|word| word == b"gzip"));
-    let (etag, sibling, content) =
-        if gzip { (&packed, &plain, table.gzip()) } else { (&plain, &packed, table.plain()) };
-    let validators = Validators { etag, sibling, modified_secs: table.modified_secs() };
+    let gzip = conditional::first(headers, ACCEPT_ENCODING).is_some_and(takes_gzip);
+    let (etag, content) = (table.tag(gzip), if gzip { table.gzip() } else { table.plain() });
+    let validators = Validators { etag, sibling: table.tag(!gzip), modified_secs: table.modified_secs() };
 
     let mut full = Answer::new(StatusCode::OK);
     full.headers.insert(CONTENT_TYPE, TEXT);
@@ -166,7 +166,7 @@ fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
     if table.modified_secs() != 0 {
         full.set(LAST_MODIFIED, http_date(table.modified_secs()));
     }
-    full.set(ETAG, etag.clone());
+    full.headers.insert(ETAG, HeaderValue::from_maybe_shared(etag.clone()).expect("hex in quotes"));
     let whole = |mut full: Answer| {
         full.headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
         Answer { whole: Some(table.digest()), ..full.with(content.clone()) }
@@ -177,7 +177,7 @@ fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
         Verdict::Unchanged => full.not_modified(),
         Verdict::Holds(tag) if !current => kept(tag),
         Verdict::Holds(_) | Verdict::Send => match conditional::range(headers, validators) {
-            Some(header) => partial(whole(full), header, content, &hex),
+            Some(header) => partial(whole(full), header, content, &table.tag(false)[1..=60]),
             None => whole(full),
         },
     }
@@ -191,7 +191,7 @@ fn kept(tag: &[u8]) -> Answer {
 }
 
 /// 206, or 416, or all of it where the ranges ask for that.
-fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &str) -> Answer {
+fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &[u8]) -> Answer {
     let size = content.len() as u64;
     let spans = match range::spans(header, size) {
         Ok(spans) => spans,
@@ -213,7 +213,7 @@ fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &str) -> Answe
         }
         _ => {
             // No text contains a digest of itself, so no part can contain its boundary.
-            let boundary = &hex[..60];
+            let boundary = std::str::from_utf8(hex).expect("hex");
             (full.status, full.whole) = (StatusCode::PARTIAL_CONTENT, None);
             full.set(CONTENT_TYPE, format!("multipart/byteranges; boundary={boundary}"));
             full.with(range::multipart(content, &spans, "text/plain; charset=utf-8", boundary))

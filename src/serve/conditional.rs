@@ -12,9 +12,9 @@ use jiff::fmt::strtime;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Validators<'a> {
     /// The entity tag of the representation that was selected.
-    pub etag: &'a str,
+    pub etag: &'a [u8],
     /// The tag of the same table in its other encoding: whoever holds it holds this table.
-    pub sibling: &'a str,
+    pub sibling: &'a [u8],
     /// `Last-Modified`; 0 where it is not known.
     pub modified_secs: u64,
 }
@@ -104,12 +104,12 @@ impl<'a> Tag<'a> {
         self.0 == b"*"
     }
 
-    fn strongly(self, etag: &str) -> bool {
-        self.0 == etag.as_bytes()
+    fn strongly(self, etag: &[u8]) -> bool {
+        self.0 == etag
     }
 
-    fn weakly(self, etag: &str) -> bool {
-        self.0.strip_prefix(b"W/").unwrap_or(self.0) == etag.as_bytes()
+    fn weakly(self, etag: &[u8]) -> bool {
+        self.0.strip_prefix(b"W/").unwrap_or(self.0) == etag
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     const NOW: Validators<'_> =
-        Validators { etag: "\"abc\"", sibling: "\"abc+gzip\"", modified_secs: 1_800_000_000 };
+        Validators { etag: b"\"abc\"", sibling: b"\"abc+gzip\"", modified_secs: 1_800_000_000 };
     const BEFORE: &str = "Fri, 15 Jan 2027 07:59:59 GMT";
     const AT: &str = "Fri, 15 Jan 2027 08:00:00 GMT";
 

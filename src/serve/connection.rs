@@ -33,7 +33,7 @@ use crate::replication::ledger::Outcome;
 
 /// How long a connection that was accepted before the close may take to send its first request. Without it a
 /// client that had just connected would be hung up on.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long the end of a connection waits for the client's own. What the kernel still holds then would be lost with the
 /// network of a pod that ends.
@@ -76,8 +76,9 @@ struct Delivery {
     receipt: Option<Receipt>,
 }
 
-/// Serves a connection until it ends, or until the stages end it. Says whether a body was cut by the deadline.
+/// Serves a connection, of which `seen` was read already, until it ends, or until the stages end it. Says whether a body was cut by the deadline.
 pub(super) async fn serve<I, H, F, B>(
+    seen: Bytes,
     io: I,
     http: &http1::Builder,
     handle: H,
@@ -91,7 +92,6 @@ where
     F: Future<Output = Response<B>>,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + 'static,
 {
-    metrics.connections.inc();
     let shared = Arc::new(Shared {
         metrics,
         last: AtomicBool::default(),
@@ -116,7 +116,8 @@ where
             Ok::<_, std::convert::Infallible>(answer.map(|body| Tracked { body, since, sending, shared }))
         }
     });
-    let io = TokioIo::new(Watched { io, shared: Arc::clone(&shared), limits, timer: None, ends_at: None });
+    let io =
+        TokioIo::new(Watched { seen, io, shared: Arc::clone(&shared), limits, timer: None, ends_at: None });
     let mut connection = pin!(http.serve_connection(io, service));
 
     // An error is a client that broke off or speaks no HTTP: its own affair, and counted where a body was under way.
@@ -173,12 +174,6 @@ impl Shared {
     }
 }
 
-impl Drop for Shared {
-    fn drop(&mut self) {
-        self.metrics.connections.dec();
-    }
-}
-
 /// A body that tells its connection how far it is.
 struct Tracked<B> {
     body: B,
@@ -226,6 +221,8 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Tracked<B> {
 
 /// A transport that sees a body's last byte leave, and whether its bytes move.
 struct Watched<I> {
+    /// Read before, and not yet taken.
+    seen: Bytes,
     io: I,
     shared: Arc<Shared>,
     limits: BodyLimits,
@@ -283,10 +280,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
                 receipt.write(Outcome::Completed);
                 *self.shared.unsettled.lock() = Some(receipt);
             }
-            let metrics = &self.shared.metrics;
-            metrics.bodies.inc();
-            metrics.body_bytes.inc_by(bytes);
-            metrics.delivery_seconds.observe(since.elapsed().as_secs_f64());
+            self.shared.metrics.delivered(bytes, since.elapsed());
         }
         Poll::Ready(Ok(()))
     }
@@ -339,6 +333,11 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.seen.is_empty() {
+            let length = self.seen.len().min(buffer.remaining());
+            buffer.put_slice(&self.seen.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let read = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
         self.shared.settle(&read);
         Poll::Ready(read)

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,10 @@ use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -20,8 +25,9 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::BodyLimits;
 use super::connection::{self, Stages};
+use super::glance::{self, Glance, Next};
 use super::metrics::Metrics;
-use super::tls::Tls;
+use super::tls::{Certified, Tls};
 use crate::net::{Listener, Stream};
 
 /// How much a listener takes on.
@@ -66,68 +72,82 @@ impl Default for Limits {
     }
 }
 
-/// Serves `handle` to whoever connects, over `tls` where there is any, until `drain` says to close and the last connection is done.
-pub(super) async fn serve<H, F, B>(
+/// Serves `handle` to whoever connects, over `tls` where there is any, until `drain` says to close and the last connection
+/// is done. What `glance` can answer never gets there; over TLS everything does.
+pub(super) async fn serve<G, H, F, B>(
     listener: Listener,
     tls: Option<Arc<Tls>>,
+    glance: G,
     handle: H,
     limits: Limits,
     drain: Drain,
     metrics: Metrics,
-) -> DrainReport
+) -> io::Result<DrainReport>
 where
+    G: Glance,
     H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
 {
     let address = listener.local_addr().map(tracing::field::display).ok();
-    tracing::info!(address, "listening");
-    let stages = Stages { draining: drain.begin, closing: drain.close, deadline: CancellationToken::new() };
-    let (tasks, cut) = (TaskTracker::new(), Arc::<AtomicU64>::default());
-    let http = protocol(limits);
-    let start = |stream: Stream, permit: OwnedSemaphorePermit| {
-        let (http, handle, stages) = (http.clone(), handle.clone(), stages.clone());
-        let (metrics, cut, tls) = (metrics.clone(), Arc::clone(&cut), tls.clone());
-        let peer = stream.peer_addr().ok();
-        let handle = move |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(peer));
-            handle(request)
-        };
+    let listener = Door::of(listener)?;
+    tracing::debug!(address, "listening");
+    let tasks = TaskTracker::new();
+    let house = Arc::new(House {
+        tls,
+        glance,
+        handle,
+        http: protocol(limits),
+        // Of its own: those who wait for a moment stand in a line, and each listener has another.
+        stages: Stages {
+            draining: drain.begin.child_token(),
+            closing: drain.close.child_token(),
+            deadline: CancellationToken::new(),
+        },
+        limits,
+        metrics,
+        cut: AtomicU64::default(),
+    });
+    let House { stages, metrics, .. } = &*house;
+    // The permit comes back where nothing was left to do.
+    let start = |arrival: Arrival, permit: OwnedSemaphorePermit| -> Option<OwnedSemaphorePermit> {
         metrics.accepted.inc();
+        let (stream, from, next) = match arrival {
+            Arrival::Stream(stream) => {
+                let from = stream.peer_addr().ok();
+                (stream, from, Next::First)
+            }
+            Arrival::Socket(socket, from) => {
+                let next = house.at_once(&socket, from);
+                if next == Next::End {
+                    return Some(permit);
+                }
+                (Stream::Tcp(TcpStream::from_std(socket.into()).ok()?), from, next)
+            }
+        };
+        let house = Arc::clone(&house);
         tasks.spawn(async move {
-            let was_cut = match tls {
-                None => connection::serve(stream, &http, handle, &stages, limits.bodies, metrics).await,
-                Some(tls) => match stages.deadline.run_until_cancelled(tls.accept(stream)).await.flatten() {
-                    Some((stream, certified)) => {
-                        let handle = move |mut request: Request<Incoming>| {
-                            if let Some(certified) = certified {
-                                request.extensions_mut().insert(certified);
-                            }
-                            handle(request)
-                        };
-                        connection::serve(stream, &http, handle, &stages, limits.bodies, metrics).await
-                    }
-                    None => {
-                        metrics.handshake_errors.inc();
-                        false
-                    }
-                },
-            };
-            cut.fetch_add(u64::from(was_cut), Ordering::Relaxed);
+            house.serve(stream, from, next).await;
             drop(permit);
         });
+        None
     };
 
     let permits = Arc::new(Semaphore::new(limits.connections));
     let mut errors = AcceptErrors::default();
     let accepting = async {
+        let mut spare = None;
         loop {
-            let permit = Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
-            match listener.accept().await {
-                Ok(stream) => start(stream, permit),
+            let permit = match spare.take() {
+                Some(permit) => permit,
+                None => Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed"),
+            };
+            match listener.next().await {
+                Ok(arrival) => spare = start(arrival, permit),
                 Err(error) => {
                     metrics.accept_errors.inc();
                     errors.report(&error).await;
+                    spare = Some(permit);
                 }
             }
         }
@@ -140,14 +160,14 @@ where
     stages.draining.cancel();
     // Whoever is in the kernel's queue has connected already; to close now would be to hang up.
     while let Ok(permit) = Arc::clone(&permits).try_acquire_owned()
-        && let Some(Ok(stream)) = listener.accept().now_or_never()
+        && let Some(Ok(arrival)) = listener.next().now_or_never()
     {
-        start(stream, permit);
+        drop(start(arrival, permit));
     }
     drop(listener);
 
     let open = tasks.len();
-    tracing::info!(address, open, "closed, finishing what was begun");
+    tracing::debug!(address, open, "closed, finishing what was begun");
     tasks.close();
     tokio::select! {
         biased;
@@ -157,11 +177,115 @@ where
             tasks.wait().await;
         }
     }
-    let cut = cut.load(Ordering::Relaxed);
+    let cut = house.cut.load(Ordering::Relaxed);
     if cut > 0 {
         tracing::warn!(address, cut, "bodies cut at the deadline; give slow clients a longer drain");
     }
-    DrainReport { open, cut }
+    Ok(DrainReport { open, cut })
+}
+
+/// Where connections come in.
+enum Door {
+    Tcp(AsyncFd<std::net::TcpListener>),
+    Other(Listener),
+}
+
+/// What came in.
+enum Arrival {
+    /// Nothing has been set up for it, and for most nothing will be.
+    Socket(OwnedFd, Option<SocketAddr>),
+    /// From another network.
+    Stream(Stream),
+}
+
+impl Door {
+    fn of(listener: Listener) -> io::Result<Self> {
+        let Listener::Tcp(listener) = listener else { return Ok(Self::Other(listener)) };
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe, for the sake of types that let go of their descriptor"
+        )]
+        AsyncFd::with_interest(listener.into_std()?, Interest::READABLE).map(Self::Tcp)
+    }
+
+    async fn next(&self) -> io::Result<Arrival> {
+        let listener = match self {
+            Self::Tcp(listener) => listener,
+            Self::Other(listener) => return listener.accept().await.map(Arrival::Stream),
+        };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let accepting = |listener: &std::net::TcpListener| Ok(acceptfrom_with(listener, flags)?);
+        let (socket, from) = listener.async_io(Interest::READABLE, accepting).await?;
+        Ok(Arrival::Socket(socket, from.and_then(|from| from.try_into().ok())))
+    }
+}
+
+/// What all connections of a listener share.
+struct House<G, H> {
+    tls: Option<Arc<Tls>>,
+    glance: G,
+    handle: H,
+    http: http1::Builder,
+    stages: Stages,
+    limits: Limits,
+    metrics: Metrics,
+    /// Bodies that the deadline cut.
+    cut: AtomicU64,
+}
+
+impl<G, H, F, B> House<G, H>
+where
+    G: Glance,
+    H: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Response<B>>,
+    B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + 'static,
+{
+    fn at_once(&self, socket: &OwnedFd, from: Option<SocketAddr>) -> Next {
+        match self.tls {
+            None => glance::at_once(&self.glance, socket, from, self.stages.draining.is_cancelled()),
+            Some(_) => Next::First,
+        }
+    }
+
+    async fn serve(&self, mut stream: Stream, from: Option<SocketAddr>, next: Next) {
+        let _open = self.metrics.connected();
+        if let Some(tls) = &self.tls {
+            match self.stages.deadline.run_until_cancelled(tls.accept(stream)).await.flatten() {
+                Some((stream, certified)) => {
+                    Box::pin(self.http(Bytes::new(), stream, from, certified)).await;
+                }
+                None => {
+                    self.metrics.handshake_errors.inc();
+                }
+            }
+            return;
+        }
+        let idle = self.limits.head_timeout;
+        let seen = glance::polls(&self.glance, &mut stream, from, next, &self.stages, idle).await;
+        if let Some(seen) = seen {
+            // Far larger than what waits for polls, which is most of what there is.
+            Box::pin(self.http(seen, stream, from, None)).await;
+        }
+    }
+
+    async fn http(
+        &self,
+        seen: Bytes,
+        io: impl AsyncRead + AsyncWrite + Unpin,
+        from: Option<SocketAddr>,
+        certified: Option<Certified>,
+    ) {
+        let handle = |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(from));
+            if let Some(certified) = certified {
+                request.extensions_mut().insert(certified);
+            }
+            (self.handle)(request)
+        };
+        let Self { http, stages, limits, metrics, .. } = self;
+        let was_cut = connection::serve(seen, io, http, handle, stages, limits.bodies, metrics.clone()).await;
+        self.cut.fetch_add(u64::from(was_cut), Ordering::Relaxed);
+    }
 }
 
 /// HTTP/1 as the peer speaks it: header names in its case, and a client that closes its sending side after the

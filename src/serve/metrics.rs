@@ -8,15 +8,18 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+mod histogram;
+
+use histogram::Durations;
 
 /// The counters of the serving path. Clones share their numbers.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     responses: Family<Code, Counter>,
     legacy_total: Family<Key, Counter>,
-    answer_seconds: Histogram,
+    answer_seconds: Durations,
     /// The two statuses that nearly every poll gets, looked up once.
     ok: [Counter; 2],
     not_modified: [Counter; 2],
@@ -29,7 +32,7 @@ pub struct Metrics {
     /// Their bytes.
     pub(super) body_bytes: Counter,
     /// From the request's arrival to the last byte handed to the kernel.
-    pub(super) delivery_seconds: Histogram,
+    delivery_seconds: Durations,
     unfinished: Family<Cause, Counter>,
     /// Tables that are being sent.
     pub(super) bodies_under_way: Gauge,
@@ -40,7 +43,7 @@ pub struct Metrics {
     /// Requests that got 503 in its place.
     pub(super) bodies_refused: Counter,
     /// Open connections of the main listener.
-    pub(super) connections: Gauge,
+    connections: Gauge,
     /// Connections accepted.
     pub(super) accepted: Counter,
     /// Connections that could not be accepted.
@@ -48,6 +51,9 @@ pub struct Metrics {
     /// Handshakes of TLS that came to nothing.
     pub(super) handshake_errors: Counter,
 }
+
+/// An open connection.
+pub(super) struct Connected(Gauge);
 
 /// Why a body was not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,10 +92,10 @@ struct Backend {
 }
 
 /// The buckets of Go's client, which the peer's histograms have.
-const GO_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+static GO_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// A client of the fleet gives up a poll after 3 s; the buckets are close where that is decided.
-const DELIVERY_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0, 60.0];
+static DELIVERY_BUCKETS: [f64; 12] = [0.0005, 0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 10.0, 60.0];
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -105,12 +111,12 @@ impl Default for Metrics {
             not_modified: both(StatusCode::NOT_MODIFIED),
             responses,
             legacy_total,
-            answer_seconds: Histogram::new(GO_BUCKETS),
+            answer_seconds: Durations::new(&GO_BUCKETS),
             client_kept: Counter::default(),
             client_healed: Counter::default(),
             bodies: Counter::default(),
             body_bytes: Counter::default(),
-            delivery_seconds: Histogram::new(DELIVERY_BUCKETS),
+            delivery_seconds: Durations::new(&DELIVERY_BUCKETS),
             unfinished: Family::default(),
             bodies_under_way: Gauge::default(),
             bodies_waiting: Gauge::default(),
@@ -188,7 +194,7 @@ impl Metrics {
             self.answer_seconds.clone(),
         );
         let shared = self.answer_seconds.clone();
-        let labelled = Family::<Backend, Histogram, _>::new_with_constructor(move || shared.clone());
+        let labelled = Family::<Backend, Durations, _>::new_with_constructor(move || shared.clone());
         let labels = Backend { route: "routersv".to_owned(), ..Backend::default() };
         drop(labelled.get_or_create(&labels));
         legacy.register("backend_duration_seconds", "The same, with the peer's labels", labelled);
@@ -210,7 +216,20 @@ impl Metrics {
         for counter in counters {
             counter.inc();
         }
-        self.answer_seconds.observe(took.as_secs_f64());
+        self.answer_seconds.observe(took);
+    }
+
+    /// Counts a body that was handed to the kernel in full, so long after its request had arrived.
+    pub(super) fn delivered(&self, bytes: u64, took: Duration) {
+        self.bodies.inc();
+        self.body_bytes.inc_by(bytes);
+        self.delivery_seconds.observe(took);
+    }
+
+    /// Counts a connection as long as what comes back is held.
+    pub(super) fn connected(&self) -> Connected {
+        self.connections.inc();
+        Connected(self.connections.clone())
     }
 
     /// Counts a poll of the upstream that failed, as the peer does.
@@ -236,6 +255,12 @@ impl Metrics {
     /// How many bodies were begun and not finished for this cause.
     pub fn bodies_unfinished(&self, cause: Unfinished) -> u64 {
         self.unfinished.get_or_create(&cause.label()).get()
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

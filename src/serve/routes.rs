@@ -1,10 +1,11 @@
 //! The main listener: reads the cell once per answer and answers from memory. A request for a table may have to wait
 //! for its turn; then it is answered from what the cell holds after the wait, since what was current before may be not.
 
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Response, Version as HttpVersion, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version as HttpVersion, header};
 use hyper::body::Incoming;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -13,9 +14,11 @@ use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
 use super::filters::{self, Filters, Passage};
+use super::glance::Glance;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::path::{self, Target};
+use super::poll;
 use super::sending::{Receipt, Sending};
 use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
@@ -47,17 +50,29 @@ pub struct RoutesServer {
     pub filters: Filters,
 }
 
+/// A server with what its connections share.
+#[derive(Clone)]
+struct Serving {
+    server: Arc<RoutesServer>,
+    admission: Arc<Admission>,
+}
+
 impl RoutesServer {
     /// Serves until `drain` closes it and the last connection is done.
-    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> DrainReport {
+    ///
+    /// # Errors
+    ///
+    /// Where the system refuses to say when somebody connects.
+    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> io::Result<DrainReport> {
+        let admission = Admission::new(self.limits.bodies, self.metrics.clone());
         let (limits, metrics, tls) = (self.limits, self.metrics.clone(), self.tls.clone());
-        let admission = Admission::new(limits.bodies, metrics.clone());
-        let server = Arc::new((self, admission));
+        let serving = Serving { server: Arc::new(self), admission: Arc::new(admission) };
+        let answering = serving.clone();
         let handle = move |request: Request<Incoming>| {
-            let server = Arc::clone(&server);
-            async move { server.0.respond(&request, &server.1).await }
+            let Serving { server, admission } = answering.clone();
+            async move { server.respond(&request, &admission).await }
         };
-        listener::serve(listener.into(), tls, handle, limits, drain, metrics).await
+        listener::serve(listener.into(), tls, serving, handle, limits, drain, metrics).await
     }
 
     async fn respond(&self, request: &Request<Incoming>, admission: &Admission) -> Response<Pieces> {
@@ -94,6 +109,35 @@ impl RoutesServer {
             response.extensions_mut().insert(sending);
         }
         response
+    }
+
+    /// The answer at a glance to the poll that `head` is, if it is one: a client that has the table and is owed nothing.
+    fn unchanged(
+        &self,
+        head: &[u8],
+        from: Option<SocketAddr>,
+        last: bool,
+        out: &mut Vec<u8>,
+    ) -> Option<bool> {
+        if self.tls.is_some() || !self.filters.is_empty() {
+            return None;
+        }
+        let poll = poll::read(head)?;
+        let view = self.cell.load();
+        let now = self.clock.now();
+        let active = view.active.as_deref()?;
+        let table = poll.zone.map_or(&active.contents.table, |zone| active.contents.for_zone(zone));
+        if poll.tag != table.tag(poll.gzip) {
+            return None;
+        }
+        let owes = |client| self.deliveries.owes(client, table.digest(), view.is_current(now), now);
+        if from.map(client_of).is_some_and(owes) {
+            return None;
+        }
+        let last = last || poll.last;
+        poll::unchanged(out, table, poll.gzip, active.version, last);
+        self.metrics.answered(StatusCode::NOT_MODIFIED, self.clock.now().since(now));
+        Some(last)
     }
 
     async fn answer(
@@ -136,9 +180,7 @@ impl RoutesServer {
     ) -> (Answer, Option<Sending>) {
         let start = Instant::now();
         let (method, headers) = (request.method(), request.headers());
-        // One client, over whichever protocol its address comes.
-        let client = request.extensions().get::<Peer>().and_then(|peer| peer.0);
-        let client = client.map(|address| address.ip().to_canonical());
+        let client = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(client_of);
         let mut answer = self.now(method, headers, zone, client);
         let mut sending = None;
         if answer.sends_table(method) {
@@ -199,6 +241,17 @@ impl RoutesServer {
         });
         answer::routes(method, headers, served)
     }
+}
+
+impl Glance for Serving {
+    fn answer(&self, head: &[u8], from: Option<SocketAddr>, last: bool, out: &mut Vec<u8>) -> Option<bool> {
+        self.server.unchanged(head, from, last, out)
+    }
+}
+
+/// One client, over whichever protocol its address comes.
+fn client_of(from: SocketAddr) -> IpAddr {
+    from.ip().to_canonical()
 }
 
 /// Why a request is none (RFC 9112 section 3.2), if it is none.

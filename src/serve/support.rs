@@ -1,6 +1,7 @@
 //! The support listener: what probes, Prometheus and people ask. Its own port, so that a scrape or a curious look
 //! never stands in the way of the fleet.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,7 @@ use tower::ServiceExt;
 use super::admin;
 use super::exposition::exposition;
 use super::gauges::Gauges;
+use super::glance::Never;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::orders;
@@ -75,7 +77,11 @@ struct Shared {
 impl SupportServer {
     /// Serves until `drain` closes it. Give it a drain that closes after the main listener's: whoever watches wants
     /// to see the end.
-    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> DrainReport {
+    ///
+    /// # Errors
+    ///
+    /// Where the system refuses to say when somebody connects.
+    pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> io::Result<DrainReport> {
         let last_current = LastCurrent::starting(self.clock.now());
         let shared = Arc::new(Shared { server: self, last_current });
         let router = Router::new()
@@ -92,8 +98,15 @@ impl SupportServer {
             let router = router.clone();
             async move { router.oneshot(request).await.unwrap_or_else(|never| match never {}) }
         };
-        let serving =
-            listener::serve(listener.into(), None, handle, Limits::default(), drain, Metrics::default());
+        let serving = listener::serve(
+            listener.into(),
+            None,
+            Never,
+            handle,
+            Limits::default(),
+            drain,
+            Metrics::default(),
+        );
         let looking = async {
             let mut ticks = tokio::time::interval(LOOK);
             loop {

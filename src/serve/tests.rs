@@ -1,4 +1,5 @@
 mod bodies;
+mod polls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ struct Lab {
     kick: Arc<Notify>,
     begin: CancellationToken,
     close: CancellationToken,
-    server: JoinHandle<DrainReport>,
+    server: JoinHandle<std::io::Result<DrainReport>>,
 }
 
 fn snapshot(text: impl Into<bytes::Bytes>) -> Arc<Snapshot> {
@@ -99,7 +100,8 @@ impl Lab {
     }
 
     async fn stopped(self) -> DrainReport {
-        timeout(PATIENCE, self.server).await.expect("it stops").expect("it does not panic")
+        let report = timeout(PATIENCE, self.server).await.expect("it stops").expect("it does not panic");
+        report.expect("it listened")
     }
 }
 

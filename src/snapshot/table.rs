@@ -11,8 +11,16 @@ pub struct Table {
     plain: Bytes,
     packed: Packed,
     digest: Digest,
+    tags: Tags,
     routes: u64,
     modified_secs: u64,
+}
+
+/// The entity tags of both encodings, written once: each poll is held against them.
+#[derive(Clone, Debug)]
+struct Tags {
+    plain: Bytes,
+    gzip: Bytes,
 }
 
 /// What a second look at a table finds.
@@ -72,7 +80,7 @@ impl Table {
         // What memory has damaged must not get into the next table.
         let before = before.filter(|before| before.packed.is_sound());
         let packed = Packed::of(&plain, before.map(|before| (before.plain.as_ref(), &before.packed)));
-        Self { plain, packed, digest, routes, modified_secs }
+        Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs }
     }
 
     /// A table from its compressed bytes, as they come from a leader or the disk.
@@ -89,7 +97,8 @@ impl Table {
     ) -> Result<Self, TableError> {
         let plain = gzip::unpack(&gzip, length).map_err(TableError::Gzip)?;
         verify(&plain, digest)?;
-        Ok(Self { plain, packed: Packed::foreign(gzip), digest, routes, modified_secs })
+        let (packed, tags) = (Packed::foreign(gzip), Tags::of(digest));
+        Ok(Self { plain, packed, digest, tags, routes, modified_secs })
     }
 
     /// A table from what it differs in from `base`, compressed to the bytes that all replicas have.
@@ -112,7 +121,7 @@ impl Table {
         if packed.digest != delta.gzip {
             return Err(TableError::Encoding);
         }
-        Ok(Self { plain, packed, digest, routes, modified_secs })
+        Ok(Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs })
     }
 
     /// The same table, with the moment of change of another one: where the bytes are equal, nothing changed.
@@ -174,6 +183,11 @@ impl Table {
         self.digest
     }
 
+    /// The entity tag of its text, or of that compressed, quotes included: `ETag`.
+    pub const fn tag(&self, gzip: bool) -> &Bytes {
+        if gzip { &self.tags.gzip } else { &self.tags.plain }
+    }
+
     /// How many routes it has: `X-Count`.
     pub const fn routes(&self) -> u64 {
         self.routes
@@ -182,6 +196,12 @@ impl Table {
     /// When its bytes last changed, in seconds since the epoch of Unix: `Last-Modified`.
     pub const fn modified_secs(&self) -> u64 {
         self.modified_secs
+    }
+}
+
+impl Tags {
+    fn of(digest: Digest) -> Self {
+        Self { plain: format!("\"{digest}\"").into(), gzip: format!("\"{digest}+gzip\"").into() }
     }
 }
 

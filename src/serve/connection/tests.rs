@@ -33,7 +33,7 @@ impl Lab {
                     .insert(Sending::new(places.enter(LENGTH as u64).expect("a place"), None));
                 async move { response }
             };
-            serve(io, &http1::Builder::new(), handle, &Stages::default(), limits, counted).await
+            serve(Bytes::new(), io, &http1::Builder::new(), handle, &Stages::default(), limits, counted).await
         });
         client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("open");
         Self { client, admission, metrics, server }
