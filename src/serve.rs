@@ -33,7 +33,7 @@ mod thread;
 mod tls;
 
 pub use admission::BodyLimits;
-pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION};
+pub use answer::{Answer, Served, X_COUNT, X_TABLE_VERSION, routes as answer};
 pub use bind::{BindError, bind};
 pub use body::Pieces;
 pub use filters::{Filters, MOST_MOMENTS, PasswordsError, Per, ServerFilter};

@@ -111,8 +111,10 @@ impl RoutesServer {
         response
     }
 
-    /// The answer at a glance to the poll that `head` is, if it is one: a client that has the table and is owed nothing.
-    fn unchanged(
+    /// Answers at a glance, where it can: `head` is the whole poll of a client that has the table and is owed nothing.
+    /// Appends the 304 to `out`, and says whether it is the last of its connection, as `last` or the client asks for. Else
+    /// `None`, and nothing is appended.
+    pub fn glance(
         &self,
         head: &[u8],
         from: Option<SocketAddr>,
@@ -245,7 +247,7 @@ impl RoutesServer {
 
 impl Glance for Serving {
     fn answer(&self, head: &[u8], from: Option<SocketAddr>, last: bool, out: &mut Vec<u8>) -> Option<bool> {
-        self.server.unchanged(head, from, last, out)
+        self.server.glance(head, from, last, out)
     }
 }
 
