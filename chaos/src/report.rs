@@ -5,6 +5,7 @@
 
 pub mod browser;
 mod command;
+mod made;
 mod page;
 mod raster;
 mod svg;

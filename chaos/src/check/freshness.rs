@@ -184,15 +184,20 @@ const fn stops(event: LifeEvent) -> bool {
 
 /// What is broken, from when to when.
 fn faults(history: &[Record]) -> Vec<(&[Name], Duration, Duration)> {
-    let all = || {
-        history.iter().filter_map(|record| match record {
-            Record::Fault(fault) => Some(fault),
-            _ => None,
-        })
-    };
-    let end = |id| all().find(|fault: &&Fault| fault.id == id && fault.event == FaultEvent::Healed);
-    let begun = all().filter(|fault| fault.event == FaultEvent::Begun);
-    begun.map(|fault| (&*fault.on, fault.at, end(fault.id).map_or(Duration::MAX, |fault| fault.at))).collect()
+    let mut faults: BTreeMap<u32, (&[Name], Duration, Duration)> = BTreeMap::new();
+    for record in history {
+        let Record::Fault(Fault { id, at, on, event, .. }) = record else { continue };
+        match event {
+            FaultEvent::Begun => drop(faults.insert(*id, (on, *at, Duration::MAX))),
+            FaultEvent::Healed => {
+                if let Some((_, _, end)) = faults.get_mut(id) {
+                    *end = *at;
+                }
+            }
+            FaultEvent::Struck => {}
+        }
+    }
+    faults.into_values().collect()
 }
 
 fn states(history: &[Record]) -> impl Iterator<Item = (&str, Duration, Option<&Seen>)> {

@@ -192,9 +192,21 @@ fn bars(class: &str, spans: &[(u16, u16)], y: u16, height: u16) -> Markup {
     html! { @if !path.is_empty() { path class={ "bar " (class) } stroke-width=(height) d=(path) {} } }
 }
 
+/// Where spans begin; those that are too near to the one before are left out, as nobody could tell them apart.
+fn sparse(spans: &[(u16, u16)], apart: u16) -> impl Iterator<Item = u16> {
+    let mut last: Option<u16> = None;
+    spans.iter().map(|(from, _)| *from).filter(move |from| {
+        let kept = last.is_none_or(|last| last + apart <= *from);
+        if kept {
+            last = Some(*from);
+        }
+        kept
+    })
+}
+
 /// What has no length, as small triangles that point down.
 fn strikes(spans: &[(u16, u16)], y: u16) -> String {
-    spans.iter().fold(String::new(), |mut path, (from, _)| {
+    sparse(spans, 7).fold(String::new(), |mut path, from| {
         let _ = write!(path, "M{} {y}h8l-4 9z", (GUTTER + from).saturating_sub(4));
         path
     })
@@ -202,7 +214,7 @@ fn strikes(spans: &[(u16, u16)], y: u16) -> String {
 
 /// A cross at the begin of each span.
 fn crosses(spans: &[(u16, u16)], y: u16) -> String {
-    spans.iter().fold(String::new(), |mut path, (from, _)| {
+    sparse(spans, 9).fold(String::new(), |mut path, from| {
         let _ = write!(path, "M{} {}l6 6m0-6l-6 6", GUTTER + from, y - 3);
         path
     })
@@ -259,6 +271,11 @@ mod tests {
             let path = format!("d=\"M177 14v-{height}\"");
             assert!(columns("blamed", &[(0, count)], 14).into_string().contains(&path), "{count}");
         }
+    }
+
+    #[test]
+    fn marks_keep_apart() {
+        assert_eq!(sparse(&[(0, 1), (3, 4), (7, 8), (13, 14), (14, 20)], 7).collect::<Vec<_>>(), [0, 7, 14]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ fn the_time_line_of_a_real_run_has_what_happened() {
     let names: Vec<_> = lanes.iter().map(|lane| &*lane.replica).collect();
     assert_eq!(names, ["r0", "r1", "r2", "routesrv0"]);
     let what: Vec<_> = faults.iter().map(|fault| (&*fault.what, fault.times)).collect();
-    assert_eq!(what, [("API server down", 1), ("kill -9", 1), ("SIGTERM", 3)]);
+    assert_eq!(what, [("API server down", 1), ("kill -9", 4), ("SIGTERM", 3)]);
     let phases = |index: usize| lanes[index].phases.iter().map(|(_, _, phase)| *phase).collect::<Vec<_>>();
     for index in 0..3 {
         let phases = phases(index);

@@ -1,6 +1,6 @@
 //! What happened when, as rows on columns of equal length.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -179,30 +179,38 @@ fn faults(history: &[Record], scale: &Scale, end: Duration) -> Vec<Broken> {
             None => kinds.push(Broken { what: what.to_owned(), times: 1, spans: vec![span] }),
         }
     };
-    let all = || {
-        history.iter().filter_map(|record| match record {
-            Record::Fault(fault) => Some(fault),
-            _ => None,
-        })
-    };
-    let healed: BTreeMap<u32, Duration> =
-        all().filter(|fault| fault.event == FaultEvent::Healed).map(|fault| (fault.id, fault.at)).collect();
-    for Fault { id, at, what, event, .. } in all() {
+    let all = history.iter().filter_map(|record| match record {
+        Record::Fault(fault) => Some(fault),
+        _ => None,
+    });
+    let all: Vec<&Fault> = all.collect();
+    let healed =
+        all.iter().filter(|fault| fault.event == FaultEvent::Healed).map(|fault| (fault.id, fault.at));
+    let healed: BTreeMap<u32, Duration> = healed.collect();
+    for Fault { id, at, what, event, .. } in &all {
         match event {
             FaultEvent::Begun => add(what, *at, healed.get(id).copied().unwrap_or(end)),
             FaultEvent::Struck => add(what, *at, *at),
             FaultEvent::Healed => {}
         }
     }
+    let mut down: BTreeSet<&Name> = BTreeSet::new();
     for record in history {
-        let Record::Life(Life { event, at, .. }) = record else { continue };
+        let Record::Life(Life { replica, event, at }) = record else { continue };
         let signal = match event {
+            // Who makes sure that it is dead kills it again.
+            LifeEvent::Killed if !down.insert(replica) => continue,
             LifeEvent::Killed => "kill -9",
+            LifeEvent::Started => {
+                down.remove(replica);
+                continue;
+            }
             LifeEvent::Terminated => "SIGTERM",
             LifeEvent::Paused => "SIGSTOP",
             _ => continue,
         };
-        if !all().any(|fault| fault.at.abs_diff(*at) < SAME) {
+        let about = |fault: &&&Fault| fault.on.is_empty() || fault.on.contains(replica);
+        if !all.iter().filter(about).any(|fault| fault.at.abs_diff(*at) < SAME) {
             add(signal, *at, *at);
         }
     }
