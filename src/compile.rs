@@ -14,27 +14,36 @@ mod counts;
 mod diagnostics;
 mod document;
 mod hosts;
+mod incremental;
 mod ingress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 mod names;
+mod parts;
 mod past;
 mod postprocess;
 mod quarantine;
 mod redirect;
 mod report;
+mod roster;
 mod routegroup;
 mod settings;
 mod sourced;
+mod splice;
 mod synthetic;
 mod traffic;
 mod zones;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::object::Objects;
 
+use assembly::Knots;
 use context::Context;
+use document::Document;
+use incremental::{Origin, Outcome, Tables};
+use past::Uids;
 
 pub use addresses::ServiceName;
 pub use counts::{Counts, Measure};
@@ -62,6 +71,8 @@ pub struct Compiled {
     pub ledger: Ledger,
     /// What it was made of.
     pub counts: Counts,
+    /// How many objects were looked at for it: all, or those that a change reaches.
+    pub looked_at: usize,
 }
 
 /// A printed table.
@@ -98,26 +109,50 @@ impl Compiled {
     }
 }
 
-/// Compiles `objects` under `settings`. What is bad now has the routes that it had in the `past`, if it had any.
+/// A compilation before its results go their ways.
+struct Made {
+    routes: Vec<SourcedRoute>,
+    document: Document,
+    zones: BTreeMap<String, Document>,
+    uids: Uids,
+    knots: Knots,
+    diagnostics: Vec<Diagnostic>,
+    quarantined: Vec<Quarantined>,
+}
+
+/// Compiles `objects` under `settings`, all of them. What is bad now has the routes that it had in the `past`, if it had
+/// any.
 pub fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Compiled {
+    let Made { routes, document, zones, uids, knots, diagnostics, quarantined } =
+        make(objects, settings, past);
+    let origin = Origin::of(objects, settings, &knots, &diagnostics);
+    let owners = routes.into_iter().map(|sourced| sourced.object).collect();
+    let tables = Tables { document, zones, owners };
+    tables.finish(objects, settings, Arc::new(uids), origin, diagnostics, quarantined)
+}
+
+/// The same, sooner: only what has changed since the `past`, and whatever is tied to it. None where nothing has.
+pub fn recompile(objects: &Objects, settings: &Settings, past: &Past) -> Option<Compiled> {
+    match incremental::compile(objects, settings, past) {
+        Outcome::Same => None,
+        Outcome::Changed(compiled) => Some(*compiled),
+        Outcome::Unknown => Some(compile(objects, settings, past)),
+    }
+}
+
+fn make(objects: &Objects, settings: &Settings, past: &Past) -> Made {
     let mut diagnostics = Diagnostics::default();
     let mut quarantined = Vec::new();
     let context = Context::new(objects, settings, &mut diagnostics);
     quarantine::misshapen(objects, &context, &mut quarantined);
-    let routes = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
+    let (routes, knots) = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
     let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics, &settings.limits);
-    let (document, ledger) = quarantine::restore(past, objects, &mut routes, document, &mut quarantined);
+    let uids = past::uids(objects);
+    let document = quarantine::restore(past, &uids, &mut routes, document, &mut quarantined);
+    quarantined.sort_by(|a, b| a.object.cmp(&b.object));
     let zones = zones::tables(&routes, &document);
-    let counts = Counts::of(objects, settings, &routes);
-    Compiled {
-        table: document.finish(),
-        zones,
-        diagnostics: diagnostics.into_vec(),
-        quarantined,
-        ledger,
-        counts,
-    }
+    Made { routes, document, zones, uids, knots, diagnostics: diagnostics.sorted(), quarantined }
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ impl Node {
             security: self.security.clone(),
             election: self.election.clone(),
             gate: self.gate.clone(),
-            past: Arc::default(),
+            memory: crate::publish::Memory::default(),
             findings: publish::Findings::default(),
             metrics: self.publish_metrics,
             events: self.writes.events.clone(),

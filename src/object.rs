@@ -12,6 +12,7 @@ mod kind;
 mod load_balancer;
 mod metadata;
 mod misshapen;
+mod node;
 mod route_group;
 mod service;
 
@@ -22,6 +23,7 @@ use serde_json::Value;
 use crate::compile::Diagnostic;
 
 use decode::{Decode, Fields};
+use node::Node;
 
 pub use decode::DecodeError;
 pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
@@ -101,13 +103,7 @@ impl Objects {
     ///
     /// Where the object has another shape than its kind wants: it is [`Misshapen`], the diagnostic says which and why.
     pub fn add_as(&mut self, kind: Kind, value: &Value) -> Result<(), Diagnostic> {
-        let added = match kind {
-            Kind::Ingress => decode_into(&mut self.ingresses, value),
-            Kind::RouteGroup => decode_into(&mut self.route_groups, value),
-            Kind::Service => decode_into(&mut self.services, value),
-            Kind::Endpoints => decode_into(&mut self.endpoints, value),
-            Kind::EndpointSlice => decode_into(&mut self.endpoint_slices, value),
-        };
+        let added = self.add_node(kind, &Node::of(value));
         added.map_err(|error| self.keep(Misshapen::of(kind, value, error.to_string())))
     }
 
@@ -117,10 +113,31 @@ impl Objects {
     ///
     /// As [`Self::add_as`], and where the text is nested too deeply.
     pub fn add_text(&mut self, kind: Kind, text: &str) -> Result<(), Diagnostic> {
-        match serde_json::from_str(text) {
-            Ok(value) => self.add_as(kind, &value),
-            Err(error) => Err(self.keep(Misshapen::of_text(kind, text, error.to_string()))),
+        let added = match Node::read(text) {
+            Ok(node) => self.add_node(kind, &node).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        added.map_err(|reason| self.keep(Misshapen::of_text(kind, text, reason)))
+    }
+
+    fn add_node(&mut self, kind: Kind, node: &Node<'_>) -> Result<(), DecodeError> {
+        match kind {
+            Kind::Ingress => decode_into(&mut self.ingresses, node),
+            Kind::RouteGroup => decode_into(&mut self.route_groups, node),
+            Kind::Service => decode_into(&mut self.services, node),
+            Kind::Endpoints => decode_into(&mut self.endpoints, node),
+            Kind::EndpointSlice => decode_into(&mut self.endpoint_slices, node),
         }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        let addresses = self.endpoints.len() + self.endpoint_slices.len();
+        self.ingresses.len()
+            + self.route_groups.len()
+            + self.services.len()
+            + addresses
+            + self.misshapen.len()
     }
 
     fn keep(&mut self, misshapen: Misshapen) -> Diagnostic {
@@ -130,8 +147,8 @@ impl Objects {
     }
 }
 
-fn decode_into<T: Decode>(list: &mut Vec<T>, value: &Value) -> Result<(), DecodeError> {
-    list.push(T::decode(&Fields::of(value)?)?);
+fn decode_into<T: Decode>(list: &mut Vec<T>, node: &Node<'_>) -> Result<(), DecodeError> {
+    list.push(T::decode(&Fields::of(node)?)?);
     Ok(())
 }
 

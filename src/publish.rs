@@ -16,6 +16,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior};
 
+pub use draft::Memory;
 pub use findings::Findings;
 pub use gate::Gate;
 pub use metrics::Metrics;
@@ -59,8 +60,8 @@ pub struct Publisher<S> {
     pub election: Arc<Handle>,
     /// Where tables are held back that are doubtfully small.
     pub gate: Arc<Gate>,
-    /// What the last compilation leaves to the next one; nothing at the start.
-    pub past: Arc<Past>,
+    /// What the last draft leaves to the next one; nothing at the start.
+    pub memory: Memory,
     /// What is known of bad objects already.
     pub findings: Findings,
     /// What is counted.
@@ -157,8 +158,8 @@ impl<S: ObjectSource> Publisher<S> {
             self.source.raise_floor(&snapshot.contents.resource_versions);
             let (table, quarantined) = (snapshot.contents.table.plain(), &snapshot.contents.quarantined);
             self.findings.inherit(quarantined);
-            if !self.past.knows(table) {
-                self.past = Arc::new(Past::inherited(table.clone(), quarantined.clone()));
+            if !self.memory.past.knows(table) {
+                self.memory = Memory::inherited(Past::inherited(table.clone(), quarantined.clone()));
             }
         }
         self.gate.open(inherited.map(|snapshot| snapshot.contents.counts.clone()));
@@ -249,16 +250,18 @@ impl<S: ObjectSource> Publisher<S> {
             self.restored();
         }
         let read_at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let (settings, services, past) = (self.settings.clone(), self.services.clone(), self.past.clone());
+        let made = Instant::now();
+        let (settings, services, memory) =
+            (self.settings.clone(), self.services.clone(), self.memory.clone());
         let before = self.hub.read(|core| core.newest().map(|newest| newest.contents.clone()));
         let status = self.status.clone();
         let drafting = move || {
             let planned = status.plan(&reading.objects, &settings);
-            let draft = draft::draft(reading, &settings, &services, &past, before.as_deref(), read_at);
+            let draft = draft::draft(reading, &settings, &services, &memory, before.as_deref(), read_at);
             draft.map(|draft| (draft, planned))
         };
         let drafted = aside(drafting).await;
-        let ((draft, past), planned) = drafted.map_err(|_| PollError::Compiler)??;
+        let ((draft, memory), planned) = drafted.map_err(|_| PollError::Compiler)??;
         self.metrics.compiled(&draft.contents);
         let (digest, routes) = (draft.contents.table.digest(), draft.contents.table.routes());
         let quarantined = draft.contents.quarantined.len();
@@ -271,15 +274,16 @@ impl<S: ObjectSource> Publisher<S> {
         if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
             return Ok(None);
         }
-        self.past = Arc::new(past);
+        self.memory = memory;
         let news = self.findings.news(&draft.contents.quarantined);
         news.log();
-        news.tell(&self.events, term, |object, uid| self.past.is_well(object, uid));
+        news.tell(&self.events, term, |object, uid| self.memory.past.is_well(object, uid));
         // At the act, not at the top of the loop: the compiler may have taken longer than the term.
         let published = self.hub.update(|core, now| core.publish(term, draft, now));
         match published {
             Ok(published) => {
                 if let Published::Announced(version) = published {
+                    self.metrics.made(made.elapsed());
                     tracing::info!(%version, ?digest, routes, quarantined, "announced");
                 }
                 // What waits may never be published; the next poll plans again.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chaos::baseline::{BaselineArgs, CandidateArgs};
+use chaos::bench::BenchArgs;
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
@@ -53,6 +54,9 @@ enum Command {
     Numbers(NumbersArgs),
     /// Count steps back: clients poll round-robin while replicas are killed and stopped. Needs routesrv (see peers).
     Polls(PollsArgs),
+    /// Measure Bellwether, routesrv and nginx side by side: CPU per request and per poll, times, memory. Needs routesrv (see
+    /// peers) and nginx.
+    Bench(BenchArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
@@ -100,6 +104,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Elections(args) => args.run().await,
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
+        Command::Bench(args) => args.run().await,
         Command::Polls(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,

@@ -1,11 +1,15 @@
 //! All routes of one table, each id once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::object::Objects;
 
-use super::{Context, Diagnostics, Quarantined, SourcedRoute, ingress, routegroup, synthetic};
+use super::{Context, Diagnostics, ObjectRef, Quarantined, SourcedRoute, ingress, routegroup, synthetic};
+
+/// Who asked for routes of one id; none for the settings.
+pub(super) type Knots = HashSet<(Option<Arc<ObjectRef>>, Option<Arc<ObjectRef>>)>;
 
 /// The routes of `objects` and those that the settings alone ask for, each id once, in the peer's order.
 pub(super) fn routes(
@@ -13,7 +17,7 @@ pub(super) fn routes(
     context: &Context<'_>,
     quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,
-) -> Vec<SourcedRoute> {
+) -> (Vec<SourcedRoute>, Knots) {
     let mut routes = ingress::routes(objects, context, quarantined, diagnostics);
     routes.extend(routegroup::routes(&objects.route_groups, context, quarantined, diagnostics));
     let synthetic = synthetic::routes(context.settings);
@@ -22,9 +26,10 @@ pub(super) fn routes(
 }
 
 /// Keeps the first of the routes that have one id. Another one that differs is said, for its object has no such route.
-fn unified(routes: Vec<SourcedRoute>, diagnostics: &mut Diagnostics) -> Vec<SourcedRoute> {
+fn unified(routes: Vec<SourcedRoute>, diagnostics: &mut Diagnostics) -> (Vec<SourcedRoute>, Knots) {
     let mut kept: Vec<SourcedRoute> = Vec::with_capacity(routes.len());
     let mut by_id = HashMap::with_capacity(routes.len());
+    let mut knots = Knots::new();
     for sourced in routes {
         match by_id.entry(sourced.route.id.clone()) {
             Entry::Vacant(free) => {
@@ -33,13 +38,16 @@ fn unified(routes: Vec<SourcedRoute>, diagnostics: &mut Diagnostics) -> Vec<Sour
             }
             Entry::Occupied(taken) => {
                 let first = &kept[*taken.get()];
+                if first.object != sourced.object {
+                    knots.insert((first.object.clone(), sourced.object.clone()));
+                }
                 if first.route.to_string() != sourced.route.to_string() {
                     say(first, &sourced, diagnostics);
                 }
             }
         }
     }
-    kept
+    (kept, knots)
 }
 
 fn say(first: &SourcedRoute, ignored: &SourcedRoute, diagnostics: &mut Diagnostics) {
@@ -59,9 +67,6 @@ fn say(first: &SourcedRoute, ignored: &SourcedRoute, diagnostics: &mut Diagnosti
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use super::super::ObjectRef;
     use super::*;
     use crate::eskip::{Backend, Route};
 
@@ -76,15 +81,17 @@ mod tests {
     #[test]
     fn the_first_of_an_id_wins_and_the_other_is_told() {
         let mut diagnostics = Diagnostics::default();
-        let kept = unified(vec![route("a", "http://a"), route("b", "http://b")], &mut diagnostics);
+        let (kept, knots) = unified(vec![route("a", "http://a"), route("b", "http://b")], &mut diagnostics);
         assert_eq!(kept, [route("a", "http://a")]);
+        assert_eq!(knots.len(), 1);
         assert_eq!(diagnostics.into_vec()[0].object.as_ref().unwrap().name, "b");
     }
 
     #[test]
     fn what_is_equal_is_no_loss() {
         let mut diagnostics = Diagnostics::default();
-        assert_eq!(unified(vec![route("a", "http://a"), route("b", "http://a")], &mut diagnostics).len(), 1);
+        let (kept, knots) = unified(vec![route("a", "http://a"), route("b", "http://a")], &mut diagnostics);
+        assert_eq!((kept.len(), knots.len()), (1, 1));
         assert_eq!(diagnostics.into_vec(), []);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::object::{Kind, Objects};
 
-use super::{Settings, SourcedRoute};
+use super::{ObjectRef, Settings};
 
 /// One thing that is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,9 +23,13 @@ pub enum Measure {
 pub struct Counts(pub BTreeMap<Measure, u64>);
 
 impl Counts {
-    /// Counts `objects` and the routes that were made of them. Every kind that `settings` read is counted, also where
+    /// Counts `objects` and the routes, each by the object that it was made of. Every kind that `settings` read is counted, also where
     /// there is none of it: a kind that disappears is what the guard is for.
-    pub(super) fn of(objects: &Objects, settings: &Settings, routes: &[SourcedRoute]) -> Self {
+    pub(super) fn of<'a>(
+        objects: &Objects,
+        settings: &Settings,
+        owners: impl Iterator<Item = Option<&'a ObjectRef>>,
+    ) -> Self {
         let mut counts = Self::default();
         // What is there but cannot be read is there.
         let misshapen = |kind| objects.misshapen.iter().filter(move |object| object.kind == kind);
@@ -46,11 +50,14 @@ impl Counts {
         };
         let at_least: usize = misshapen(kind).map(|object| object.addresses).sum();
         counts.set(Measure::Addresses, ready + at_least);
-        for kind in [Kind::Ingress, Kind::RouteGroup] {
-            let made_of = |route: &&SourcedRoute| {
-                route.object.as_deref().is_some_and(|object| object.kind == kind.name())
-            };
-            counts.set(Measure::Routes(kind), routes.iter().filter(made_of).count());
+        let mut routes = [(Kind::Ingress, 0), (Kind::RouteGroup, 0)];
+        for owner in owners.flatten() {
+            for (_, count) in routes.iter_mut().filter(|(kind, _)| kind.name() == owner.kind) {
+                *count += 1;
+            }
+        }
+        for (kind, count) in routes {
+            counts.set(Measure::Routes(kind), count);
         }
         counts
     }
@@ -97,13 +104,9 @@ impl fmt::Display for Measure {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use serde_json::json;
 
     use super::*;
-    use crate::compile::ObjectRef;
-    use crate::eskip::Route;
     use crate::object::{EndpointSlice, Endpoints, Ingress, SliceEndpoint, Subset};
 
     #[test]
@@ -122,10 +125,9 @@ mod tests {
             ..Objects::default()
         };
         let object = ObjectRef { kind: "Ingress".to_owned(), ..ObjectRef::default() };
-        let route = |object| SourcedRoute { route: Route::default(), object };
-        let routes = [route(Some(Arc::new(object))), route(None)];
+        let owners = || [Some(&object), None].into_iter();
 
-        let by_endpoints = Counts::of(&objects, &Settings::default(), &routes).0;
+        let by_endpoints = Counts::of(&objects, &Settings::default(), owners()).0;
         assert_eq!(by_endpoints[&Measure::Objects(Kind::Ingress)], 3);
         assert_eq!(by_endpoints[&Measure::Objects(Kind::RouteGroup)], 0, "counted although there is none");
         assert_eq!(by_endpoints[&Measure::Routes(Kind::Ingress)], 1);
@@ -133,7 +135,7 @@ mod tests {
         assert!(!by_endpoints.contains_key(&Measure::Objects(Kind::EndpointSlice)), "not read");
 
         let slices = Settings { endpoint_slices: true, ..Settings::default() };
-        let by_slices = Counts::of(&objects, &slices, &routes).0;
+        let by_slices = Counts::of(&objects, &slices, owners()).0;
         assert_eq!(
             (by_slices[&Measure::Objects(Kind::EndpointSlice)], by_slices[&Measure::Addresses]),
             (1, 1)
@@ -147,7 +149,7 @@ mod tests {
             json!({"kind": "Ingress"}),
             json!({"kind": "Endpoints", "subsets": [{"addresses": [{"ip": "10.0.0.1"}, {"ip": 2}]}]}),
         ]);
-        let counts = Counts::of(&objects, &Settings::default(), &[]).0;
+        let counts = Counts::of(&objects, &Settings::default(), std::iter::empty()).0;
         assert_eq!(counts[&Measure::Objects(Kind::Ingress)], 2);
         assert_eq!(counts[&Measure::Objects(Kind::Endpoints)], 1);
         assert_eq!(counts[&Measure::Addresses], 2);

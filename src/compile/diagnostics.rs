@@ -64,6 +64,20 @@ impl Diagnostics {
         self.0
     }
 
+    /// All that was noted, each once, in the order of the objects: what is general first.
+    pub fn sorted(self) -> Vec<Diagnostic> {
+        let mut all = self.0;
+        all.sort_by(|a, b| a.object.cmp(&b.object));
+        let mut sorted: Vec<Diagnostic> = Vec::with_capacity(all.len());
+        for diagnostic in all {
+            let mut same_object = sorted.iter().rev().take_while(|known| known.object == diagnostic.object);
+            if !same_object.any(|known| *known == diagnostic) {
+                sorted.push(diagnostic);
+            }
+        }
+        sorted
+    }
+
     fn push(&mut self, diagnostic: Diagnostic) {
         // An object's diagnostics follow each other, so an earlier equal one is near the end.
         let mut same_object = self.0.iter().rev().take_while(|known| known.object == diagnostic.object);

@@ -5,7 +5,7 @@ use crate::eskip::{self, Route};
 use super::Text;
 
 /// Definitions, a line each, without a newline at the end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Document {
     text: String,
     /// Where each definition ends.
@@ -13,6 +13,11 @@ pub(super) struct Document {
 }
 
 impl Document {
+    /// A text, and where each of its definitions ends.
+    pub(super) fn of(text: String, ends: Vec<usize>) -> Self {
+        Self { text, ends }
+    }
+
     /// An empty document with room for about `routes` routes.
     pub(super) fn with_room_for(routes: usize) -> Self {
         Self { text: String::with_capacity(routes * 384), ends: Vec::with_capacity(routes) }
@@ -64,6 +69,11 @@ impl Document {
         self.ends[index]
     }
 
+    /// The definition number `index`.
+    pub(super) fn definition(&self, index: usize) -> &str {
+        &self.text[self.before(index)..self.end(index)]
+    }
+
     /// The whole text.
     pub(super) fn as_str(&self) -> &str {
         &self.text
@@ -74,8 +84,8 @@ impl Document {
         self.ends.len()
     }
 
-    /// The finished table.
-    pub(super) fn finish(self) -> Text {
-        Text { count: self.ends.len(), eskip: self.text }
+    /// The finished table, and where each of its definitions ends.
+    pub(super) fn finish(self) -> (Text, Vec<usize>) {
+        (Text { count: self.ends.len(), eskip: self.text }, self.ends)
     }
 }

@@ -135,7 +135,7 @@ fn copy_for_host(route: &Route, host: &str) -> Route {
 }
 
 /// The host that an Ingress has in the domain of the deprecated east-west feature.
-fn east_west_host(ingress: &ObjectRef, settings: &Settings) -> String {
+pub(super) fn east_west_host(ingress: &ObjectRef, settings: &Settings) -> String {
     format!("{}.{}.{}", ingress.name, ingress.namespace, settings.trimmed_east_west_domain())
 }
 

@@ -13,25 +13,35 @@ use bytes::Bytes;
 use crate::eskip::{self, Route};
 use crate::object::{Metadata, Objects};
 
-use super::document::Document;
-use super::{ObjectRef, Quarantined, SourcedRoute, names, routegroup};
+use super::incremental::Origin;
+use super::{ObjectRef, Quarantined, names, routegroup, splice};
 
 /// The compilation before. Empty where there was none, and for commands that know no past.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    table: Bytes,
-    ledger: Option<Ledger>,
-    quarantined: Vec<Quarantined>,
+    pub(super) table: Bytes,
+    pub(super) zones: BTreeMap<String, Bytes>,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) quarantined: Vec<Quarantined>,
 }
 
-/// Who made which definition of a table.
+/// Who made which definition of a table, and what else the next compilation need not find again.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    /// Where each definition starts and ends, and its object.
-    definitions: Vec<(usize, usize, Option<Arc<ObjectRef>>)>,
+    /// Where each definition ends.
+    pub(super) ends: Vec<usize>,
+    /// The same for the tables of the zones.
+    pub(super) zones: BTreeMap<String, Vec<usize>>,
+    /// The object of each definition.
+    pub(super) owners: Vec<Option<Arc<ObjectRef>>>,
     /// Tells an object from its predecessor of the same name.
-    uids: HashMap<ObjectRef, String>,
+    pub(super) uids: Arc<Uids>,
+    /// What it was all made of; none where the next compilation starts from nothing.
+    pub(super) origin: Option<Origin>,
 }
+
+/// The UIDs of objects that have one.
+pub(super) type Uids = HashMap<ObjectRef, String>;
 
 /// A route of an object that was good, as it was published: to the byte, for a text that is parsed may be printed in
 /// another way.
@@ -53,14 +63,19 @@ pub(super) struct Bad {
 const MOST_LINES: usize = 16;
 
 impl Past {
-    /// What a compilation of this process leaves: its printed table, its ledger, what it quarantined.
-    pub fn compiled(table: Bytes, ledger: Ledger, quarantined: Vec<Quarantined>) -> Self {
-        Self { table, ledger: Some(ledger), quarantined }
+    /// What a compilation of this process leaves: its printed tables, its ledger, what it quarantined.
+    pub fn compiled(
+        table: Bytes,
+        zones: BTreeMap<String, Bytes>,
+        ledger: Ledger,
+        quarantined: Vec<Quarantined>,
+    ) -> Self {
+        Self { table, zones, ledger: Some(ledger), quarantined }
     }
 
     /// What is known of a table that others compiled.
     pub fn inherited(table: Bytes, quarantined: Vec<Quarantined>) -> Self {
-        Self { table, ledger: None, quarantined }
+        Self { table, zones: BTreeMap::new(), ledger: None, quarantined }
     }
 
     /// Whether this is the past of `table`, and knows whose each of its definitions is.
@@ -86,11 +101,12 @@ impl Past {
         match &self.ledger {
             Some(ledger) => {
                 let wanted: BTreeSet<_> = wanted.map(|(object, _)| object).collect();
-                for (start, end, owner) in &ledger.definitions {
+                for (index, owner) in ledger.owners.iter().enumerate() {
                     let Some(owner) = owner.as_deref().filter(|owner| wanted.contains(owner)) else {
                         continue;
                     };
-                    found.entry(owner.clone()).or_default().extend(Good::of(&self.table[*start..*end]));
+                    let definition = splice::definition(&self.table, &ledger.ends, index);
+                    found.entry(owner.clone()).or_default().extend(Good::of(definition));
                 }
             }
             None => {
@@ -165,21 +181,13 @@ impl Good {
 }
 
 impl Ledger {
-    /// The ledger of `document`, which is made of `routes`.
-    pub(super) fn new(objects: &Objects, routes: &[SourcedRoute], document: &Document) -> Self {
-        let place = |(at, sourced): (usize, &SourcedRoute)| {
-            (document.before(at), document.end(at), sourced.object.clone())
-        };
-        Self { definitions: routes.iter().enumerate().map(place).collect(), uids: uids(objects) }
-    }
-
-    pub(super) fn uid(&self, object: &ObjectRef) -> &str {
+    fn uid(&self, object: &ObjectRef) -> &str {
         self.uids.get(object).map_or("", String::as_str)
     }
 }
 
 /// The UIDs of all objects that routes are made of, where they have one: a manifest need not.
-fn uids(objects: &Objects) -> HashMap<ObjectRef, String> {
+pub(super) fn uids(objects: &Objects) -> Uids {
     let uid = |kind: &str, metadata: &Metadata| {
         (!metadata.uid.is_empty()).then(|| (ObjectRef::new(kind, metadata), metadata.uid.clone()))
     };

@@ -3,7 +3,7 @@
 use crate::eskip::{Filter, Predicate};
 
 /// The settings that change the table.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// `-kubernetes-ingress-class`: a regular expression, not anchored; empty means `skipper`.
     pub ingress_class: String,

@@ -7,15 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::eskip::{Arg, Backend, Endpoint, Route};
 
+use super::SourcedRoute;
 use super::annotations::ZONE_AWARE;
 use super::document::Document;
-use super::{SourcedRoute, Text};
 
 /// With fewer endpoints than this in a zone, a route keeps those of all zones.
 const ENOUGH: usize = 3;
 
 /// The tables that differ from `main`, whose routes are `routes`.
-pub(super) fn tables(routes: &[SourcedRoute], main: &Document) -> BTreeMap<String, Text> {
+pub(super) fn tables(routes: &[SourcedRoute], main: &Document) -> BTreeMap<String, Document> {
     let zones: BTreeSet<&str> = routes
         .iter()
         .flat_map(|sourced| endpoints(&sourced.route))
@@ -26,25 +26,28 @@ pub(super) fn tables(routes: &[SourcedRoute], main: &Document) -> BTreeMap<Strin
 }
 
 /// The table of one zone; none where no route is narrowed.
-fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Text> {
-    let mut text = String::new();
+fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Document> {
+    let (mut text, mut ends) = (String::new(), Vec::with_capacity(routes.len()));
     let mut copied = 0;
     for (index, sourced) in routes.iter().enumerate() {
-        let Some(narrowed) = narrowed(zone, &sourced.route) else { continue };
-        let definition = &main.as_str()[main.before(index)..main.end(index)];
+        let definition = main.definition(index);
+        let narrowed = narrowed(zone, &sourced.route);
         // Of a route that stays from an earlier table the words are not ours: none but its backend is printed anew.
-        let Some(front) = without_backend(definition, &sourced.route.backend) else { continue };
-        text.push_str(&main.as_str()[copied..main.before(index)]);
-        text.push_str(front);
-        text.push_str(&narrowed.to_string());
-        text.push(';');
-        copied = main.end(index);
+        let front = narrowed.as_ref().and_then(|_| without_backend(definition, &sourced.route.backend));
+        if let (Some(narrowed), Some(front)) = (narrowed, front) {
+            text.push_str(&main.as_str()[copied..main.before(index)]);
+            text.push_str(front);
+            text.push_str(&narrowed.to_string());
+            text.push(';');
+            copied = main.end(index);
+        }
+        ends.push(text.len() + main.end(index) - copied);
     }
     if copied == 0 {
         return None;
     }
     text.push_str(&main.as_str()[copied..]);
-    Some(Text { eskip: text, count: main.count() })
+    Some(Document::of(text, ends))
 }
 
 /// A definition up to its backend.
@@ -82,6 +85,7 @@ fn endpoints(route: &Route) -> &[Endpoint] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::Text;
     use crate::eskip::Filter;
 
     fn balanced(id: &str, zones: &[&str]) -> SourcedRoute {
@@ -100,7 +104,7 @@ mod tests {
         for sourced in routes {
             main.push(&sourced.route, |_| Ok::<_, ()>(())).unwrap();
         }
-        tables(routes, &main)
+        tables(routes, &main).into_iter().map(|(zone, table)| (zone, table.finish().0)).collect()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use serde_json::{Map, Value};
+use super::node::{Entries, Node};
 
 /// A field of another type than its kind wants.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,14 +20,14 @@ pub(super) trait Decode: Sized {
 }
 
 /// The fields of one JSON object.
-pub(super) struct Fields<'a>(Option<&'a Map<String, Value>>);
+pub(super) struct Fields<'a>(Option<&'a Entries<'a>>);
 
 impl<'a> Fields<'a> {
     /// The fields of `value`; null has none.
-    pub(super) fn of(value: &'a Value) -> Result<Self, DecodeError> {
+    pub(super) fn of(value: &'a Node<'a>) -> Result<Self, DecodeError> {
         match value {
-            Value::Null => Ok(Self(None)),
-            Value::Object(map) => Ok(Self(Some(map))),
+            Node::Null => Ok(Self(None)),
+            Node::Object(entries) => Ok(Self(Some(entries))),
             other => Err(DecodeError::unexpected("an object", other)),
         }
     }
@@ -37,22 +37,20 @@ impl<'a> Fields<'a> {
         Self(None)
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
-        let map = self.0?;
-        let folded = || map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value);
-        map.get(name).or_else(folded).filter(|value| !value.is_null())
+    fn get(&self, name: &str) -> Option<&'a Node<'a>> {
+        self.0?.get(name).filter(|node| **node != Node::Null)
     }
 
     fn read<T>(
         &self,
         name: &str,
-        read: impl FnOnce(&'a Value) -> Result<T, DecodeError>,
+        read: impl FnOnce(&'a Node<'a>) -> Result<T, DecodeError>,
     ) -> Result<Option<T>, DecodeError> {
         self.get(name).map(|value| read(value).map_err(|error| error.within(name))).transpose()
     }
 
     /// The value itself, for a field of several types.
-    pub(super) fn value(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn value(&self, name: &str) -> Option<&'a Node<'a>> {
         self.get(name)
     }
 
@@ -65,8 +63,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn boolean(&self, name: &str) -> Result<Option<bool>, DecodeError> {
-        self.read(name, |value| {
-            value.as_bool().ok_or_else(|| DecodeError::unexpected("true or false", value))
+        self.read(name, |value| match value {
+            Node::Bool(value) => Ok(*value),
+            other => Err(DecodeError::unexpected("true or false", other)),
         })
     }
 
@@ -77,23 +76,26 @@ impl<'a> Fields<'a> {
     pub(super) fn texts_by_name(&self, name: &str) -> Result<BTreeMap<String, String>, DecodeError> {
         let entries = self.read(name, |value| {
             let fields = Fields::of(value)?;
-            let entry = |(key, value): (&String, &Value)| {
-                Ok((key.clone(), text_or_empty(value).map_err(|error| error.within(key))?))
+            let entry = |(key, value): (&str, &Node<'_>)| {
+                Ok((key.to_owned(), text_or_empty(value).map_err(|error| error.within(key))?))
             };
-            fields.0.into_iter().flatten().map(entry).collect()
+            fields.0.into_iter().flat_map(Entries::iter).map(entry).collect()
         })?;
         Ok(entries.unwrap_or_default())
     }
 
     /// Those entries that are texts, where others may be anything.
     pub(super) fn readable_texts(&self, name: &str) -> BTreeMap<String, String> {
-        let entries = self.get(name).and_then(Value::as_object).into_iter().flatten();
-        entries.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+        let text = |(key, value): (&str, &Node<'_>)| Some((key.to_owned(), text(value).ok()?));
+        self.readable(name).0.into_iter().flat_map(Entries::iter).filter_map(text).collect()
     }
 
     /// The fields of the object of that name; none where it is no object.
     pub(super) fn readable(&self, name: &str) -> Fields<'a> {
-        Self(self.get(name).and_then(Value::as_object))
+        match self.get(name) {
+            Some(Node::Object(entries)) => Self(Some(entries)),
+            _ => Self(None),
+        }
     }
 
     pub(super) fn object<T: Decode>(&self, name: &str) -> Result<Option<T>, DecodeError> {
@@ -104,7 +106,7 @@ impl<'a> Fields<'a> {
     pub(super) fn list<T: Decode>(&self, name: &str) -> Result<Vec<T>, DecodeError> {
         let objects = self.read(name, |value| {
             elements(value, |element| match element {
-                Value::Null => Err(DecodeError::unexpected("an object", element)),
+                Node::Null => Err(DecodeError::unexpected("an object", element)),
                 element => T::decode(&Fields::of(element)?),
             })
         })?;
@@ -123,7 +125,7 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<Vec<Option<T>>>, DecodeError> {
         self.read(name, |value| {
             elements(value, |element| match element {
-                Value::Null => Ok(None),
+                Node::Null => Ok(None),
                 element => T::decode(&Fields::of(element)?).map(Some),
             })
         })
@@ -131,7 +133,7 @@ impl<'a> Fields<'a> {
 }
 
 impl DecodeError {
-    pub(super) fn unexpected(wanted: &str, found: &Value) -> Self {
+    pub(super) fn unexpected(wanted: &str, found: &Node<'_>) -> Self {
         Self {
             path: String::new(),
             problem: format!("{wanted} was expected, {} was found", described(found)),
@@ -144,33 +146,38 @@ impl DecodeError {
     }
 }
 
-fn text(value: &Value) -> Result<String, DecodeError> {
-    value.as_str().map(str::to_owned).ok_or_else(|| DecodeError::unexpected("a string", value))
+fn text(value: &Node<'_>) -> Result<String, DecodeError> {
+    match value {
+        Node::Text(text) => Ok(text.clone().into_owned()),
+        other => Err(DecodeError::unexpected("a string", other)),
+    }
 }
 
-fn text_or_empty(value: &Value) -> Result<String, DecodeError> {
-    if value.is_null() { Ok(String::new()) } else { text(value) }
+fn text_or_empty(value: &Node<'_>) -> Result<String, DecodeError> {
+    if *value == Node::Null { Ok(String::new()) } else { text(value) }
 }
 
-pub(super) fn integer(value: &Value) -> Result<i64, DecodeError> {
-    value.as_i64().ok_or_else(|| DecodeError::unexpected("an integer", value))
+pub(super) fn integer(value: &Node<'_>) -> Result<i64, DecodeError> {
+    let integer = if let Node::Number(number) = value { number.as_i64() } else { None };
+    integer.ok_or_else(|| DecodeError::unexpected("an integer", value))
 }
 
 fn elements<'a, T>(
-    value: &'a Value,
-    mut read: impl FnMut(&'a Value) -> Result<T, DecodeError>,
+    value: &'a Node<'a>,
+    mut read: impl FnMut(&'a Node<'a>) -> Result<T, DecodeError>,
 ) -> Result<Vec<T>, DecodeError> {
-    let list = value.as_array().ok_or_else(|| DecodeError::unexpected("a list", value))?;
+    let Node::List(list) = value else { return Err(DecodeError::unexpected("a list", value)) };
     let indexed = list.iter().enumerate();
     indexed.map(|(i, element)| read(element).map_err(|error| error.within(format_args!("[{i}]")))).collect()
 }
 
-fn described(value: &Value) -> String {
+fn described(value: &Node<'_>) -> String {
     match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(_) => "a string".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "an object".to_owned(),
+        Node::Null => "null".to_owned(),
+        Node::Bool(value) => value.to_string(),
+        Node::Number(value) => value.to_string(),
+        Node::Text(_) => "a string".to_owned(),
+        Node::List(_) => "a list".to_owned(),
+        Node::Object(_) => "an object".to_owned(),
     }
 }

@@ -12,6 +12,7 @@ use crate::compile::{Diagnostic, ObjectRef};
 
 use super::decode::Fields;
 use super::endpoint_slice::SliceEndpoint;
+use super::node::Node;
 use super::{Decode, Kind, Metadata};
 
 /// An object that cannot be read.
@@ -34,7 +35,8 @@ const LEVELS: usize = 4;
 
 impl Misshapen {
     pub(super) fn of(kind: Kind, value: &Value, reason: String) -> Self {
-        let top = Fields::of(value).unwrap_or_else(|_| Fields::none());
+        let node = Node::of(value);
+        let top = Fields::of(&node).unwrap_or_else(|_| Fields::none());
         let metadata = top.readable("metadata");
         let text = |name: &str| metadata.text(name).unwrap_or_default();
         Self {
@@ -87,7 +89,8 @@ fn in_subsets(value: &Value) -> usize {
 
 fn in_endpoints(value: &Value) -> usize {
     let is_ready = |endpoint: &&Value| {
-        let decoded = Fields::of(endpoint).and_then(|fields| SliceEndpoint::decode(&fields));
+        let node = Node::of(endpoint);
+        let decoded = Fields::of(&node).and_then(|fields| SliceEndpoint::decode(&fields));
         decoded.map_or(true, |endpoint| endpoint.is_ready())
     };
     items(&value["endpoints"]).filter(is_ready).count()

@@ -3,11 +3,10 @@
 
 use std::fmt;
 
-use serde_json::Value;
-
 use super::decode::{Decode, DecodeError, Fields, integer};
 use super::load_balancer::{self, LoadBalancerAddress};
 use super::metadata::Metadata;
+use super::node::Node;
 
 /// A Service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,7 +100,7 @@ impl Decode for ServicePort {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         let target_port = match fields.value("targetPort") {
             None => None,
-            Some(Value::String(name)) => Some(TargetPort::Name(name.clone())),
+            Some(Node::Text(name)) => Some(TargetPort::Name(name.clone().into_owned())),
             Some(value) => {
                 Some(TargetPort::Number(integer(value).map_err(|error| error.within("targetPort"))?))
             }

@@ -3,14 +3,19 @@
 //! In: a reading, the settings, the past. Out: a draft, and what the next compilation wants of this one. What can go
 //! wrong: a table without routes, or one that is too large.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::PollError;
-use crate::compile::{Diagnostic, ObjectRef, Past, Quarantined, ServiceName, Settings, Text, compile};
+use crate::compile::{
+    Compiled, Diagnostic, ObjectRef, Past, Quarantined, ServiceName, Settings, Text, compile, recompile,
+};
+use crate::object::Objects;
 use crate::replication::core::Draft;
-use crate::snapshot::{Contents, Table};
+use crate::snapshot::{Condition, Contents, Table};
 use crate::source::Reading;
 
 /// The most diagnostics that a snapshot carries.
@@ -19,28 +24,71 @@ const MOST_DIAGNOSTICS: usize = 1_000;
 /// How much of an announcement the quarantine may be: a message has 4 MiB at most.
 const MOST_QUARANTINED_BYTES: usize = 1 << 20;
 
-/// Compiles, digests and compresses; with it, what the next compilation wants of this one. What was published `before`
-/// lends the addresses of Services that cannot be read, and what need not be compressed again.
+/// What one draft leaves to the next one; nothing at the start.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    /// What the compilation leaves.
+    pub(super) past: Arc<Past>,
+    drafted: Option<Arc<Drafted>>,
+}
+
+#[derive(Debug)]
+struct Drafted {
+    contents: Contents,
+    /// What the reading had to say of itself.
+    read: Vec<Diagnostic>,
+}
+
+impl Memory {
+    /// The past, without its table where that is no more what it was.
+    fn sound_past(&self) -> Past {
+        let is_sound = |drafted: &Arc<Drafted>| matches!(drafted.contents.table.inspect(), Condition::Sound);
+        let past = self.drafted.as_ref().is_none_or(is_sound).then(|| Past::clone(&self.past));
+        past.unwrap_or_default()
+    }
+
+    /// What is left where others compiled the table.
+    pub(super) fn inherited(past: Past) -> Self {
+        Self { past: Arc::new(past), drafted: None }
+    }
+}
+
+/// Compiles, digests and compresses; with it, what the next draft wants of this one. Where nothing has changed, nothing
+/// of it is done. What was published `before` lends the addresses of Services that cannot be read, and what need not be
+/// compressed again.
 pub(super) fn draft(
     reading: Reading,
     settings: &Settings,
     services: &[ServiceName],
-    past: &Past,
+    memory: &Memory,
     before: Option<&Contents>,
     read_at: Duration,
-) -> Result<(Draft, Past), PollError> {
-    let Reading { objects, mut diagnostics, .. } = reading;
-    let compiled = compile(&objects, settings, past);
-    if compiled.table.count == 0 {
-        return Err(PollError::Empty);
-    }
-    let (size, limit) = (compiled.table.eskip.len() as u64, settings.limits.table_bytes);
-    if size > limit {
-        return Err(PollError::TooLarge(size, limit));
-    }
-    diagnostics.extend(compiled.diagnostics);
+) -> Result<(Draft, Memory), PollError> {
+    let Reading { objects, diagnostics: read, .. } = reading;
+    let drafted = |contents| Draft { contents, read_at_millis: read_at.as_millis() as u64 };
+    let drafted_before = memory.drafted.as_ref().filter(|drafted| drafted.read == read);
+    let compiled = match drafted_before {
+        Some(before) => match recompile(&objects, settings, &memory.past) {
+            Some(compiled) => compiled,
+            None => return Ok((drafted(again(&before.contents, objects, read_at)), memory.clone())),
+        },
+        None => compile(&objects, settings, &memory.past),
+    };
+    let (looked_at, all) = (compiled.looked_at, objects.count());
+    tracing::debug!(looked_at, all, routes = compiled.table.count, "compiled");
+    let encoded = match encode(compiled, before, settings, read_at)? {
+        Some(encoded) => encoded,
+        None => {
+            tracing::warn!("memory has damaged the tables before; everything is compiled anew");
+            let anew = compile(&objects, settings, &memory.sound_past());
+            encode(anew, None, settings, read_at)?.expect("nothing is taken from before")
+        }
+    };
+    let Encoded { table, zones, rest } = encoded;
+    let Compiled { diagnostics, quarantined: left_out, ledger, counts, .. } = rest;
+    let mut diagnostics: Vec<_> = read.iter().cloned().chain(diagnostics).collect();
     shorten(&mut diagnostics);
-    let quarantined = bounded(&compiled.quarantined, &mut diagnostics);
+    let quarantined = bounded(&left_out, &mut diagnostics);
     let addresses = |service: &ServiceName| {
         let name = service.to_string();
         let ready = service.ready_addresses(&objects, settings.endpoint_slices);
@@ -48,29 +96,77 @@ pub(super) fn draft(
         Some((name, ready))
     };
     let addresses = services.iter().filter_map(addresses).collect();
-    let encode = |zone: &str, Text { eskip, count }: Text| {
-        let (count, at) = (count as u64, read_at.as_secs());
-        Arc::new(match before.map(|before| before.for_zone(zone)) {
-            Some(before) => Table::after(before, eskip, count, at),
-            None => Table::new(eskip, count, at),
-        })
-    };
-    let zones = compiled.zones.into_iter().map(|(zone, text)| {
-        let table = encode(&zone, text);
-        (zone, table)
-    });
     let contents = Contents {
-        zones: zones.collect(),
-        table: encode("", compiled.table),
+        zones,
+        table,
         resource_versions: objects.resource_versions,
         quarantined,
         diagnostics,
-        counts: compiled.counts,
+        counts,
         order: 0,
         addresses,
     };
-    let past = Past::compiled(contents.table.plain().clone(), compiled.ledger, compiled.quarantined);
-    Ok((Draft { contents, read_at_millis: read_at.as_millis() as u64 }, past))
+    let plain = contents.zones.iter().map(|(zone, table)| (zone.clone(), table.plain().clone())).collect();
+    let past = Past::compiled(contents.table.plain().clone(), plain, ledger, left_out);
+    let memory = Memory {
+        past: Arc::new(past),
+        drafted: Some(Arc::new(Drafted { contents: contents.clone(), read })),
+    };
+    Ok((drafted(contents), memory))
+}
+
+/// The same contents, read anew.
+fn again(before: &Contents, objects: Objects, read_at: Duration) -> Contents {
+    let anew = |table: &Arc<Table>| Arc::new(Table::clone(table).modified_at(read_at.as_secs()));
+    Contents {
+        table: anew(&before.table),
+        zones: before.zones.iter().map(|(zone, table)| (zone.clone(), anew(table))).collect(),
+        resource_versions: objects.resource_versions,
+        ..before.clone()
+    }
+}
+
+/// The tables of a compilation, and the rest of it.
+struct Encoded {
+    table: Arc<Table>,
+    zones: BTreeMap<String, Arc<Table>>,
+    rest: Compiled,
+}
+
+/// Digests and compresses the tables, side by side. None where what was `before` is damaged.
+fn encode(
+    mut compiled: Compiled,
+    before: Option<&Contents>,
+    settings: &Settings,
+    read_at: Duration,
+) -> Result<Option<Encoded>, PollError> {
+    if compiled.table.count == 0 {
+        return Err(PollError::Empty);
+    }
+    let (size, limit) = (compiled.table.eskip.len() as u64, settings.limits.table_bytes);
+    if size > limit {
+        return Err(PollError::TooLarge(size, limit));
+    }
+    let (table, zones) = (std::mem::take(&mut compiled.table), std::mem::take(&mut compiled.zones));
+    let encode = |zone: &str, Text { eskip, count }: Text| {
+        let (count, at) = (count as u64, read_at.as_secs());
+        let table = match before.map(|before| before.for_zone(zone)) {
+            Some(before) => Table::after(before, eskip, count, at)?,
+            None => Table::new(eskip, count, at),
+        };
+        Some(Arc::new(table))
+    };
+    let tables = std::thread::scope(|scope| {
+        let encode = &encode;
+        let begin = |(zone, text): (String, Text)| (zone.clone(), scope.spawn(move || encode(&zone, text)));
+        let zones: Vec<_> = zones.into_iter().map(begin).collect();
+        let table = encode("", table);
+        let join =
+            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let zones = zones.into_iter().map(|(zone, thread)| Some((zone, join(thread)?))).collect();
+        table.zip(zones)
+    });
+    Ok(tables.map(|(table, zones)| Encoded { table, zones, rest: compiled }))
 }
 
 /// What is quarantined travels with every announcement too. Of a flood the first objects go, each with all of its routes;

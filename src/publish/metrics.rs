@@ -17,6 +17,7 @@ use crate::snapshot::Contents;
 #[derive(Clone, Debug)]
 pub struct Metrics {
     poll: Histogram,
+    making: Histogram,
     errors: Family<Code, Counter>,
     last_success: Gauge<f64, AtomicU64>,
     quarantined: Gauge,
@@ -34,6 +35,7 @@ impl Default for Metrics {
     fn default() -> Self {
         Self {
             poll: Histogram::new(exponential_buckets(0.01, 2.0, 12)),
+            making: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
             errors: Family::default(),
             last_success: Gauge::default(),
             quarantined: Gauge::default(),
@@ -54,6 +56,12 @@ impl Metrics {
             "A whole poll: reading the upstream, compiling, announcing",
             Unit::Seconds,
             metrics.poll.clone(),
+        );
+        registry.register_with_unit(
+            "making_duration",
+            "From the objects, decoded, to another table announced: compiling, hashing, compressing",
+            Unit::Seconds,
+            metrics.making.clone(),
         );
         registry.register("poll_errors", "Polls that changed nothing, by reason", metrics.errors.clone());
         registry.register_with_unit(
@@ -82,6 +90,10 @@ impl Metrics {
     pub(super) fn polled(&self, length: Duration) {
         self.poll.observe(length.as_secs_f64());
         self.last_success.set(unix_secs());
+    }
+
+    pub(super) fn made(&self, length: Duration) {
+        self.making.observe(length.as_secs_f64());
     }
 
     pub(super) fn failed(&self, code: &str) {

@@ -69,7 +69,7 @@ impl Lab {
             security: Security::default(),
             election: Arc::new(election.expect("a thread")),
             gate: gate.clone(),
-            past: Arc::default(),
+            memory: Memory::default(),
             findings: Findings::default(),
             metrics: Metrics::default(),
             events: Events::default(),

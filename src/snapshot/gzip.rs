@@ -12,6 +12,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use flate2::{Compress, Compression, Crc, FlushCompress};
+use memchr::memchr;
 
 use super::Digest;
 
@@ -50,6 +51,8 @@ pub(super) struct Packed {
 struct Block {
     plain: Range<usize>,
     packed: Range<usize>,
+    /// Of its plain bytes.
+    crc: u32,
 }
 
 impl Packed {
@@ -63,19 +66,25 @@ impl Packed {
         Digest::of(&self.bytes) == self.digest
     }
 
-    /// Compresses `plain`. Blocks that are in `before`, a text and what it was compressed to, are taken from there.
-    pub(super) fn of(plain: &[u8], before: Option<(&[u8], &Self)>) -> Self {
+    /// Compresses `plain`. Blocks that are in `before`, a text and what it was compressed to, are taken from there. None
+    /// where such a block is not what it was when it was compressed: memory has damaged it.
+    pub(super) fn of(plain: &[u8], before: Option<(&[u8], &Self)>) -> Option<Self> {
         let known = before.map(|(text, packed)| packed.known(text)).unwrap_or_default();
         let mut out = Vec::with_capacity(before.map_or(plain.len() / 4, |(_, it)| it.bytes.len()) + 64);
         out.extend_from_slice(&HEAD);
-        let mut crc = Crc::new();
+        let mut whole = Crc::new();
         let mut deflate = Compress::new(LEVEL, false);
         let (mut blocks, mut at) = (Vec::new(), 0);
         while at < plain.len() {
-            let block = &plain[at..at + cut(&plain[at..])];
+            let rest = &plain[at..];
+            let same = known.get(first_line(rest)).filter(|known| known.begins(rest));
+            let block = &rest[..same.map_or_else(|| cut(rest), |known| known.block.plain.len())];
+            let mut crc = Crc::new();
+            crc.update(block);
             let start = out.len();
-            match known.get(first_line(block)).filter(|(text, _)| *text == block) {
-                Some((_, packed)) => out.extend_from_slice(packed),
+            match same {
+                Some(known) if known.block.crc != crc.sum() => return None,
+                Some(known) => out.extend_from_slice(known.packed),
                 None => {
                     deflate.reset();
                     // Never more than stored blocks have, and room is left: one call does it.
@@ -86,23 +95,41 @@ impl Packed {
                     debug_assert_eq!(deflate.total_in(), block.len() as u64);
                 }
             }
-            crc.update(block);
-            blocks.push(Block { plain: at..at + block.len(), packed: start..out.len() });
+            whole.combine(&crc);
+            blocks.push(Block { plain: at..at + block.len(), packed: start..out.len(), crc: crc.sum() });
             at += block.len();
         }
         out.extend_from_slice(&END);
-        out.extend_from_slice(&crc.sum().to_le_bytes());
-        out.extend_from_slice(&crc.amount().to_le_bytes());
-        Self { digest: Digest::of(&out), bytes: out.into(), blocks }
+        out.extend_from_slice(&whole.sum().to_le_bytes());
+        out.extend_from_slice(&whole.amount().to_le_bytes());
+        Some(Self { digest: Digest::of(&out), bytes: out.into(), blocks })
     }
 
-    /// The blocks of `text` by their first lines, with what they were compressed to.
-    fn known<'a>(&'a self, text: &'a [u8]) -> HashMap<&'a [u8], (&'a [u8], &'a [u8])> {
-        let block = |block: &Block| {
-            let plain = &text[block.plain.clone()];
-            (first_line(plain), (plain, &self.bytes[block.packed.clone()]))
+    /// The blocks of `text` by their first lines.
+    fn known<'a>(&'a self, text: &'a [u8]) -> HashMap<&'a [u8], Known<'a>> {
+        let known = |block: &'a Block| {
+            let ahead = (block.plain.end + CHOOSERS).min(text.len());
+            let (seen, is_last) = (&text[block.plain.start..ahead], ahead == text.len());
+            (first_line(seen), Known { block, seen, is_last, packed: &self.bytes[block.packed.clone()] })
         };
-        self.blocks.iter().map(block).collect()
+        self.blocks.iter().map(known).collect()
+    }
+}
+
+/// A block of an earlier text.
+struct Known<'a> {
+    block: &'a Block,
+    /// Its bytes, and those behind it that had a part in where it ends.
+    seen: &'a [u8],
+    /// Whether that is all that was left of the text.
+    is_last: bool,
+    packed: &'a [u8],
+}
+
+impl Known<'_> {
+    /// Whether `rest` begins with this block, and is cut where it ends.
+    fn begins(&self, rest: &[u8]) -> bool {
+        if self.is_last { rest == self.seen } else { rest.starts_with(self.seen) }
     }
 }
 
@@ -129,7 +156,7 @@ fn cut(rest: &[u8]) -> usize {
     let end = rest.len().min(MOST);
     let mut at = LEAST;
     while at < end {
-        let Some(line) = rest[at..end].iter().position(|&byte| byte == b'\n') else { break };
+        let Some(line) = memchr(b'\n', &rest[at..end]) else { break };
         at += line + 1;
         if at < rest.len() && chosen(&rest[at..]) {
             return at;
@@ -147,8 +174,8 @@ fn chosen(rest: &[u8]) -> bool {
 }
 
 fn first_line(block: &[u8]) -> &[u8] {
-    let end = block.iter().take(4096).position(|&byte| byte == b'\n').unwrap_or(block.len().min(4096));
-    &block[..end]
+    let front = &block[..block.len().min(4096)];
+    &front[..memchr(b'\n', front).unwrap_or(front.len())]
 }
 
 #[cfg(test)]
@@ -165,10 +192,15 @@ mod tests {
         (0..count).map(line).collect()
     }
 
+    fn fresh(text: &str) -> Packed {
+        Packed::of(text.as_bytes(), None).expect("nothing is taken from before")
+    }
+
     fn same_as_fresh(before: &str, after: &str) -> Packed {
-        let old = Packed::of(before.as_bytes(), None);
-        let reused = Packed::of(after.as_bytes(), Some((before.as_bytes(), &old)));
-        assert_eq!(reused.bytes, Packed::of(after.as_bytes(), None).bytes);
+        let old = fresh(before);
+        let reused =
+            Packed::of(after.as_bytes(), Some((before.as_bytes(), &old))).expect("nothing is damaged");
+        assert_eq!(reused.bytes, fresh(after).bytes);
         assert_eq!(unpack(&reused.bytes, after.len() as u64).expect("it is gzip"), after);
         reused
     }
@@ -183,18 +215,24 @@ mod tests {
     #[test]
     fn a_change_moves_no_cut_but_those_beside_it() {
         let before = lines(4000);
-        let old = Packed::of(before.join("\n").as_bytes(), None);
+        let old = fresh(&before.join("\n"));
         assert!(old.blocks.len() > 8, "{} blocks", old.blocks.len());
         let mut after = before.clone();
         after.insert(1999, "another: * -> <shunt>;".to_owned());
         let (before, after) = (before.join("\n"), after.join("\n"));
         let new = same_as_fresh(&before, &after);
-        let known = old.known(before.as_bytes());
-        let changed = new.blocks.iter().filter(|block| {
-            let text = &after.as_bytes()[block.plain.clone()];
-            known.get(first_line(text)).is_none_or(|(known, _)| *known != text)
-        });
+        let text = |of: &str, block: &Block| of[block.plain.clone()].to_owned();
+        let known: Vec<_> = old.blocks.iter().map(|block| text(&before, block)).collect();
+        let changed = new.blocks.iter().filter(|block| !known.contains(&text(&after, block)));
         assert!(changed.count() <= 2);
+    }
+
+    #[test]
+    fn damage_is_not_taken_over() {
+        let text = lines(4000).join("\n");
+        let old = fresh(&text);
+        let damaged = text.replacen("route_1999:", "route_1998:", 1);
+        assert!(Packed::of(damaged.as_bytes(), Some((damaged.as_bytes(), &old))).is_none());
     }
 
     #[test]
@@ -205,7 +243,7 @@ mod tests {
 
     #[test]
     fn wrong_lengths_are_refused() {
-        let gzip = Packed::of(b"text", None).bytes;
+        let gzip = fresh("text").bytes;
         assert!(unpack(&gzip, 3).is_err() && unpack(&gzip, 5).is_err() && unpack(&gzip[..9], 4).is_err());
     }
 

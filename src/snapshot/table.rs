@@ -63,23 +63,27 @@ impl Table {
     /// A table of `routes` routes from the compiler's text, that changed at `modified_secs` (Unix time, as HTTP
     /// dates have it). Digests and compresses.
     pub fn new(plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Self {
-        Self::make(plain.into(), routes, modified_secs, None)
+        let plain = plain.into();
+        let packed = Packed::of(&plain, None).expect("without a table before, nothing is taken from it");
+        Self::made(plain, packed, routes, modified_secs)
     }
 
-    /// The same, sooner: only what is not in `before` is compressed, and nothing at all where the text is equal.
-    pub fn after(before: &Self, plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Self {
+    /// The same, sooner: only what is not in `before` is compressed, and nothing at all where the text is equal. None where
+    /// memory has damaged what would be taken over: a text that was made of that one may be damaged likewise.
+    pub fn after(before: &Self, plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Option<Self> {
         let plain = plain.into();
         if plain == before.plain {
-            return Self { routes, modified_secs, ..before.clone() };
+            return Some(Self { routes, modified_secs, ..before.clone() });
         }
-        Self::make(plain, routes, modified_secs, Some(before))
+        if !before.packed.is_sound() {
+            return None;
+        }
+        let packed = Packed::of(&plain, Some((&before.plain, &before.packed)))?;
+        Some(Self::made(plain, packed, routes, modified_secs))
     }
 
-    fn make(plain: Bytes, routes: u64, modified_secs: u64, before: Option<&Self>) -> Self {
+    fn made(plain: Bytes, packed: Packed, routes: u64, modified_secs: u64) -> Self {
         let digest = Digest::of(&plain);
-        // What memory has damaged must not get into the next table.
-        let before = before.filter(|before| before.packed.is_sound());
-        let packed = Packed::of(&plain, before.map(|before| (before.plain.as_ref(), &before.packed)));
         Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs }
     }
 
@@ -118,9 +122,9 @@ impl Table {
         let plain = delta.apply(&base.plain, length).map_err(TableError::Delta)?;
         verify(&plain, digest)?;
         let packed = Packed::of(&plain, Some((&base.plain, &base.packed)));
-        if packed.digest != delta.gzip {
+        let Some(packed) = packed.filter(|packed| packed.digest == delta.gzip) else {
             return Err(TableError::Encoding);
-        }
+        };
         Ok(Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs })
     }
 
@@ -316,8 +320,13 @@ mod tests {
         plain.plain = flipped(&plain.plain);
         packed.packed.bytes = flipped(&packed.packed.bytes);
         for damaged in [plain, packed] {
-            let after = Table::after(&damaged, text(2), 1, 1);
-            assert_eq!((after.plain(), after.gzip()), (fresh.plain(), fresh.gzip()));
+            if let Some(after) = Table::after(&damaged, text(2), 1, 1) {
+                assert_eq!((after.plain(), after.gzip()), (fresh.plain(), fresh.gzip()));
+            }
+            // As who makes a text of the one before would.
+            let taken_over =
+                String::from_utf8(damaged.plain().to_vec()).expect("it is text") + "\nc: * -> <shunt>;";
+            assert!(Table::after(&damaged, taken_over, 1, 1).is_none());
         }
     }
 
@@ -339,7 +348,8 @@ mod tests {
 
         #[test]
         fn a_table_after_another_is_as_if_it_were_the_first(old in "([a-z\n]{0,9}){0,9}", new in "([a-z\n]{0,9}){0,9}") {
-            let (after, first) = (Table::after(&Table::new(old, 1, 1), new.clone(), 2, 7), Table::new(new, 2, 7));
+            let after = Table::after(&Table::new(old, 1, 1), new.clone(), 2, 7).expect("nothing is damaged");
+            let first = Table::new(new, 2, 7);
             prop_assert_eq!((after.plain(), after.gzip()), (first.plain(), first.gzip()));
             prop_assert_eq!((after.digest(), after.routes(), after.modified_secs()), (first.digest(), 2, 7));
         }

@@ -37,7 +37,8 @@ fn run(objects: &[Value], past: &Past) -> Compiled {
 
 fn left(compiled: &Compiled) -> Past {
     let table = Bytes::from(compiled.table.eskip.clone());
-    Past::compiled(table, compiled.ledger.clone(), compiled.quarantined.clone())
+    let zones = compiled.zones.iter().map(|(zone, table)| (zone.clone(), table.eskip.clone().into()));
+    Past::compiled(table, zones.collect(), compiled.ledger.clone(), compiled.quarantined.clone())
 }
 
 /// What another process starts from, that has the snapshot.

@@ -7,23 +7,21 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::compile::document::Document;
-use crate::compile::past::{Bad, Good, Ledger, Past};
+use crate::compile::past::{Bad, Good, Past, Uids};
 use crate::compile::{ObjectRef, Quarantined, SourcedRoute};
-use crate::object::Objects;
 
 /// Puts last good routes in the place of those of bad objects; prints the table again where that changed anything.
 pub(in crate::compile) fn restore(
     past: &Past,
-    objects: &Objects,
+    uids: &Uids,
     routes: &mut Vec<SourcedRoute>,
     document: Document,
     quarantined: &mut [Quarantined],
-) -> (Document, Ledger) {
-    let ledger = Ledger::new(objects, routes, &document);
+) -> Document {
     if quarantined.is_empty() {
-        return (document, ledger);
+        return document;
     }
-    let bad = bad_objects(routes, quarantined, &ledger);
+    let bad = bad_objects(routes, quarantined, uids);
     let mut good = past.last_good(&bad);
     let mut kept = Vec::new();
     for (object, Bad { uid, .. }) in bad {
@@ -36,7 +34,7 @@ pub(in crate::compile) fn restore(
         }
     }
     if kept.is_empty() {
-        return (document, ledger);
+        return document;
     }
     let taken: HashSet<String> = routes.iter().map(|sourced| sourced.route.id.clone()).collect();
     let mut texts = HashMap::new();
@@ -51,19 +49,18 @@ pub(in crate::compile) fn restore(
     for sourced in routes.iter() {
         document.append(&sourced.route, texts.get(&sourced.route.id).map(String::as_str));
     }
-    let ledger = Ledger::new(objects, routes, &document);
-    (document, ledger)
+    document
 }
 
 /// The bad objects, with the ids of all routes that they ask for.
 fn bad_objects(
     routes: &[SourcedRoute],
     quarantined: &[Quarantined],
-    ledger: &Ledger,
+    uids: &Uids,
 ) -> BTreeMap<ObjectRef, Bad> {
     let mut bad: BTreeMap<ObjectRef, Bad> = BTreeMap::new();
     for left_out in quarantined.iter().filter(|it| !it.object.kind.is_empty()) {
-        let new = || Bad { uid: ledger.uid(&left_out.object).to_owned(), ..Bad::default() };
+        let new = || Bad { uid: uids.get(&left_out.object).cloned().unwrap_or_default(), ..Bad::default() };
         bad.entry(left_out.object.clone()).or_insert_with(new).ids.insert(left_out.route.clone());
     }
     for sourced in routes {

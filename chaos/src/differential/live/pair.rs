@@ -96,7 +96,8 @@ impl Pair {
         self.ours.expected.compiled(&ours);
         self.peer.expected.answered(theirs);
         if ours.table.count > 0 {
-            self.past = Past::compiled(ours.table.eskip.into(), ours.ledger, ours.quarantined);
+            let zones = ours.zones.into_iter().map(|(zone, table)| (zone, table.eskip.into())).collect();
+            self.past = Past::compiled(ours.table.eskip.into(), zones, ours.ledger, ours.quarantined);
         }
     }
 
