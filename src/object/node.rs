@@ -166,15 +166,14 @@ impl<'de> Visitor<'de> for Name {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
 
     use super::*;
 
     #[test]
     fn managed_fields_are_passed_over_where_they_stand() {
         let text = r#"{"metadata": {"managedFields": [{"a": [1]}], "name": "x"}, "managedFields": 1}"#;
-        let value = json!({"metadata": {"name": "x"}, "managedFields": 1});
-        assert_eq!(Node::read(text).unwrap(), Node::read(&value.to_string()).unwrap());
+        let without = r#"{"metadata": {"name": "x"}, "managedFields": 1}"#;
+        assert_eq!(Node::read(text).unwrap(), Node::read(without).unwrap());
         assert!(
             matches!(Node::read(r#"{"managedFields": 1}"#).unwrap(), Node::Object(all) if all.0.len() == 1)
         );
@@ -218,7 +217,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_text_and_its_value_are_one(value in value()) {
-            prop_assert_eq!(Node::read(&value.to_string()).unwrap(), Node::of(&value));
+            let text = value.to_string();
+            // What is read is another number than what was written, in the last digit.
+            let read: Value = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(Node::read(&text).unwrap(), Node::of(&read));
         }
     }
 }
