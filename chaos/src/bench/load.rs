@@ -141,7 +141,7 @@ impl Load {
         let mut connection = self.connect().await?;
         let mut ticks = interval_at(first, every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        while first <= end {
+        loop {
             let due = ticks.tick().await;
             if due >= end {
                 break;
