@@ -340,7 +340,6 @@ impl Node {
         );
 
         tokio::select! {
-            biased;
             () = (self.machine.asked_to_stop)() => {}
             name = tasks.ended() => return Err(NodeError::Ended(name)),
             _ = &mut served => return Err(NodeError::Ended("main listener")),

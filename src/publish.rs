@@ -109,9 +109,8 @@ impl<S: ObjectSource> Publisher<S> {
             if let Some(term) = term {
                 let epoch = term.epoch();
                 tokio::select! {
-                    biased;
-                    () = other_term(&mut role, &term) => {}
                     () = self.lead(&term) => {}
+                    () = other_term(&mut role, &term) => {}
                 }
                 self.hub.update(|core, _| {
                     if core.leads() == Some((epoch, term.id())) && !Protection::Fence.is_off() {
@@ -171,7 +170,6 @@ impl<S: ObjectSource> Publisher<S> {
             events: self.events.clone(),
         };
         tokio::select! {
-            biased;
             () = carrier.run(term) => {}
             () = self.poll_for_ever(term) => {}
         }
@@ -185,7 +183,6 @@ impl<S: ObjectSource> Publisher<S> {
         let mut orders = self.hub.orders();
         loop {
             tokio::select! {
-                biased;
                 _ = ticks.tick() => {}
                 // An operator waits for it.
                 () = self.gate.released() => {}

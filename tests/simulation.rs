@@ -1,6 +1,7 @@
 //! Three whole replicas on a simulated network and clock (turmoil): partitions, holds, latency, crashes, all from a seed.
 //!
-//! `BELLWETHER_SEED=N` plays one seed and prints what happened in it; `BELLWETHER_SEEDS=A..B` plays many.
+//! `BELLWETHER_SEED=N cargo test --test simulation one_seed -- --exact --nocapture` plays one seed and tells what happened
+//! in it, with `BELLWETHER_LOG=debug` also what the replicas log; `BELLWETHER_SEEDS=A..B` plays many.
 
 #[path = "simulation/api.rs"]
 mod api;
@@ -12,6 +13,8 @@ mod dice;
 mod faults;
 #[path = "simulation/net.rs"]
 mod net;
+#[path = "simulation/pki.rs"]
+mod pki;
 #[path = "simulation/replica.rs"]
 mod replica;
 #[path = "simulation/witness.rs"]
@@ -19,11 +22,12 @@ mod witness;
 #[path = "simulation/world.rs"]
 mod world;
 
+use std::process::Command;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
-use faults::{Outcome, run};
 use world::{Broken, World};
 
 /// Seeds that are always played, first.
@@ -37,68 +41,108 @@ fn stored() -> impl Iterator<Item = u64> {
     lines.filter(|line| !line.is_empty()).map(|line| line.parse().expect("a seed"))
 }
 
-fn asked(variable: &str) -> Option<String> {
-    std::env::var(variable).ok()
+fn seeds() -> Vec<u64> {
+    let Ok(range) = std::env::var("BELLWETHER_SEEDS") else { return stored().chain(SHORT).collect() };
+    let (from, to) = range.split_once("..").expect("BELLWETHER_SEEDS=A..B");
+    stored().chain(from.parse().expect("a seed")..to.parse().expect("a seed")).collect()
 }
 
-/// What the log of product and simulation is wanted for: `BELLWETHER_LOG=debug`.
-fn log() {
-    if let Some(filter) = asked("BELLWETHER_LOG") {
+/// What a run was, as it told it.
+#[derive(Debug, Default, PartialEq)]
+struct Run {
+    held: bool,
+    log: Vec<String>,
+    polls: u64,
+    tables: u64,
+    in_step_after_millis: u64,
+}
+
+/// Plays a seed in a process of its own: what tokio and maps draw at random there comes from the seed too.
+fn play(seed: u64, environment: &[(&str, &str)]) -> Run {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "one_seed", "--nocapture"]).env("BELLWETHER_SEED", seed.to_string());
+    let output = command.envs(environment.iter().copied()).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let log: Vec<String> =
+        text.lines().filter_map(|line| line.strip_prefix("| ")).map(str::to_owned).collect();
+    let mut figures =
+        text.lines().filter_map(|line| line.strip_prefix("figures ")).flat_map(str::split_whitespace);
+    let mut figure = || figures.next().and_then(|figure| figure.parse().ok()).unwrap_or_default();
+    let (polls, tables, in_step_after_millis) = (figure(), figure(), figure());
+    Run { held: output.status.success(), log, polls, tables, in_step_after_millis }
+}
+
+/// Plays `BELLWETHER_SEED`, or the first one stored, and tells what happened in it.
+#[test]
+fn one_seed() {
+    let asked = std::env::var("BELLWETHER_SEED").ok();
+    let seed =
+        asked.map_or_else(|| stored().next().expect("one is stored"), |seed| seed.parse().expect("a seed"));
+    if let Ok(filter) = std::env::var("BELLWETHER_LOG") {
         let filter = tracing_subscriber::EnvFilter::new(filter);
         let _ = tracing_subscriber::fmt().with_env_filter(filter).without_time().try_init();
     }
-}
-
-fn tell(outcome: &Outcome) -> String {
-    let Outcome { seed, witness, in_step_after, .. } = outcome;
-    let (polls, tables) = (witness.polls, witness.tables);
-    format!("seed {seed}: {polls} polls, {tables} tables, in step {in_step_after:?} after the last fault")
+    mad_turmoil::rand::set_rng(StdRng::seed_from_u64(seed));
+    // The random state of this thread's maps is older.
+    let outcome = std::thread::spawn(move || faults::run(seed)).join().expect("it comes to an end");
+    outcome.witness.log.iter().for_each(|line| println!("| {line}"));
+    let (polls, tables) = (outcome.witness.polls, outcome.witness.tables);
+    println!("figures {polls} {tables} {}", outcome.in_step_after.as_millis());
+    assert_eq!(outcome.verdict, Ok(()), "seed {seed}");
 }
 
 #[test]
 fn whatever_the_network_does_no_client_steps_back_and_all_come_into_step() {
-    log();
-    let seeds: Vec<u64> = match (asked("BELLWETHER_SEED"), asked("BELLWETHER_SEEDS")) {
-        (Some(seed), _) => vec![seed.parse().expect("BELLWETHER_SEED=N")],
-        (None, Some(range)) => {
-            let (from, to) = range.split_once("..").expect("BELLWETHER_SEEDS=A..B");
-            let range = from.parse().expect("a seed")..to.parse().expect("a seed");
-            stored().chain(range).collect()
-        }
-        (None, None) => stored().chain(SHORT).collect(),
-    };
-    let (count, started) = (seeds.len(), Instant::now());
-    let (mut polls, mut tables, mut longest, mut failed) = (0, 0, Duration::ZERO, Vec::new());
-    for seed in seeds {
-        let outcome = run(seed, Broken::Nothing);
-        if asked("BELLWETHER_SEED").is_some() || outcome.verdict.is_err() {
-            outcome.witness.log.iter().for_each(|line| println!("{line}"));
-        }
-        println!("{}", tell(&outcome));
-        polls += outcome.witness.polls;
-        tables += outcome.witness.tables;
-        longest = longest.max(outcome.in_step_after);
-        if let Err(violation) = outcome.verdict {
-            println!("FAILED: {violation}");
-            println!("replay: BELLWETHER_SEED={seed} cargo test --test simulation whatever -- --nocapture");
-            failed.push((seed, violation));
+    let (mut all, mut failed, seeds) = (Run::default(), Vec::new(), seeds());
+    for seed in &seeds {
+        let run = play(*seed, &[]);
+        println!(
+            "seed {seed}: {} polls, {} tables, in step after {} ms",
+            run.polls, run.tables, run.in_step_after_millis
+        );
+        all.polls += run.polls;
+        all.tables += run.tables;
+        all.in_step_after_millis = all.in_step_after_millis.max(run.in_step_after_millis);
+        if !run.held {
+            run.log.iter().for_each(|line| println!("{line}"));
+            println!(
+                "replay: BELLWETHER_SEED={seed} cargo test --test simulation one_seed -- --exact --nocapture"
+            );
+            failed.push(seed);
         }
     }
+    let (count, Run { polls, tables, in_step_after_millis, .. }) = (seeds.len(), all);
     println!(
-        "{count} seeds, {} failed: {polls} polls, {tables} tables, in step {longest:?} after the last fault at most, {:?}",
-        failed.len(),
-        started.elapsed()
+        "{count} seeds: {polls} polls, {tables} tables, in step {in_step_after_millis} ms after the faults at most"
     );
-    assert!(failed.is_empty(), "{failed:?}; add the seeds to tests/simulation/seeds.txt");
+    assert!(failed.is_empty(), "{failed:?}; add them to tests/simulation/seeds.txt");
 }
 
+/// Builds with the feature `mutations` can leave a protection out.
+#[cfg(feature = "mutations")]
+#[test]
+fn a_protection_that_is_left_out_is_missed() {
+    use bellwether::protection::{Protection, VARIABLE};
+    for protection in [Protection::Fence, Protection::Grants] {
+        let missed = |seed: &u64| !play(*seed, &[(VARIABLE, protection.name())]).held;
+        let found = (0..100).find(missed);
+        println!("without {}: missed by seed {found:?}", protection.name());
+        assert!(found.is_some(), "nobody misses {protection:?}");
+    }
+}
+
+/// With mutual TLS, too.
 #[test]
 fn one_seed_is_one_run() {
-    let (first, second) = (run(7, Broken::Nothing).witness.log, run(7, Broken::Nothing).witness.log);
-    for (number, (first, second)) in first.iter().zip(&second).enumerate() {
-        assert_eq!(first, second, "line {number}");
+    for seed in [6, 7] {
+        assert_eq!(replica::has_mutual_tls(seed), seed == 7);
+        let (first, second) = (play(seed, &[]), play(seed, &[]));
+        assert!(first.log.len() > 50, "{first:?}");
+        for (number, (first, second)) in first.log.iter().zip(&second.log).enumerate() {
+            assert_eq!(first, second, "line {number} of seed {seed}");
+        }
+        assert_eq!(first, second);
     }
-    assert_eq!(first.len(), second.len());
 }
 
 #[test]
@@ -132,7 +176,7 @@ fn a_replica_whose_grants_do_not_end_is_noticed() {
         world.cut(name, other);
         world.cut(other, name);
     }
-    world.change();
+    world.change(false);
     let violation = world.pass(Duration::from_secs(10)).expect_err("it serves what was before");
     assert!(violation.contains("step back"), "{violation}");
 }

@@ -36,7 +36,6 @@ pub(super) async fn run(
     loop {
         tell(&hub, &election, &phase, &gauges);
         tokio::select! {
-            biased;
             _ = changed.changed() => {}
             Ok(()) = outranked.changed() => election.raise(*outranked.borrow_and_update()),
             _ = beats.tick() => {

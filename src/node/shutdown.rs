@@ -55,7 +55,6 @@ impl Stopping<'_> {
             tracing::info!(successor, "released the lease");
         }
         tokio::select! {
-            biased;
             () = tokio::time::sleep(self.linger) => {}
             () = self.asked => tracing::warn!("asked again: not waiting for the Service any longer"),
         }

@@ -57,7 +57,6 @@ impl Carrier {
             }
             let unfinished = now.pin().is_some_and(|(order, _)| now.outcome(order.number).is_none());
             tokio::select! {
-                biased;
                 _ = orders.changed() => {}
                 _ = judged.changed() => {}
                 _ = changed.changed(), if unfinished && !missing => {}

@@ -64,7 +64,6 @@ async fn with(hub: &Hub, address: &str, security: &Security, reach: &Reach) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            biased;
             _ = ticks.tick() => {}
             Ok(()) = orders.changed() => {}
         }

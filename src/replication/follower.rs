@@ -61,9 +61,8 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
             tracing::debug!(epoch = %leader.epoch, %refusal, "the Lease names a term that is over");
         }
         let end = tokio::select! {
-            biased;
-            () = other_leader(&mut role, &leader) => { last_reason.clear(); continue }
             end = session(&hub, &leader, &security) => end,
+            () = other_leader(&mut role, &leader) => { last_reason.clear(); continue }
         };
         let reason = end.to_string();
         if let End::Retired = end {
@@ -79,7 +78,6 @@ pub async fn follow(hub: Arc<Hub>, mut role: watch::Receiver<Role>, security: Se
         last_reason = reason;
         attempts += 1;
         tokio::select! {
-            biased;
             () = tokio::time::sleep(jitter(hub.identity(), attempts)) => {}
             () = async { tokio::time::sleep(LEAST_WAIT).await; kick.notified().await } => {}
             () = other_leader(&mut role, &leader) => last_reason.clear(),

@@ -87,7 +87,6 @@ pub async fn listen(
         }
     };
     tokio::select! {
-        biased;
         end = serving => end,
         () = stop.cancelled() => Ok(()),
     }

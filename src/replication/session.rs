@@ -110,7 +110,6 @@ impl Session {
     /// Runs until the stream ends, the term does, or `stop` is cancelled.
     pub async fn run(mut self, incoming: Streaming<wire::FollowerMessage>, stop: CancellationToken) {
         let end = tokio::select! {
-            biased;
             end = self.converse(incoming) => end.err().unwrap_or(End::Closed),
             () = stop.cancelled() => End::Stopped,
         };

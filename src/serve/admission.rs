@@ -114,7 +114,7 @@ impl Admission {
         let permit = if starting {
             let reserved = Arc::clone(&self.reserve).acquire_many_owned(cost);
             let either = async {
-                tokio::select! { biased; permit = place => permit, permit = reserved => permit }
+                tokio::select! { permit = place => permit, permit = reserved => permit }
             };
             timeout(2 * patience, either).await
         } else {

@@ -153,7 +153,6 @@ where
         }
     };
     tokio::select! {
-        biased;
         () = accepting => {}
         () = stages.closing.cancelled() => {}
     }
@@ -170,7 +169,6 @@ where
     tracing::debug!(address, open, "closed, finishing what was begun");
     tasks.close();
     tokio::select! {
-        biased;
         () = tasks.wait() => {}
         () = sleep(drain.deadline) => {
             stages.deadline.cancel();

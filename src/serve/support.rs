@@ -115,7 +115,6 @@ impl SupportServer {
             }
         };
         tokio::select! {
-            biased;
             report = serving => report,
             report = looking => report,
         }

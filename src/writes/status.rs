@@ -155,7 +155,6 @@ impl StatusWriter {
                 return true;
             }
             tokio::select! {
-                biased;
                 _ = changed.changed() => {}
                 _ = self.offers.changed() => {
                     self.offers.mark_changed();

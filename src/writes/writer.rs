@@ -66,7 +66,6 @@ impl EventWriter {
                     tokio::time::sleep(pause).await;
                 }
                 Next::Wait(until) => tokio::select! {
-                    biased;
                     () = tokio::time::sleep(until.since(now)) => {}
                     () = self.shared.wake.notified() => {}
                 },

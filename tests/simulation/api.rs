@@ -34,25 +34,30 @@ pub struct Api {
 struct Store {
     version: u64,
     uids: u64,
-    generation: u64,
+    /// What the source was, change by change.
+    labels: Vec<u64>,
 }
 
 impl Api {
     pub fn new(forgets_versions: bool) -> Self {
-        let store = Store { version: 1_000, uids: 0, generation: 1 };
+        let store = Store { version: 1_000, uids: 0, labels: vec![1] };
         Self { store: Mutex::new(store), lease: watch::Sender::new(None), forgets_versions }
     }
 
-    /// Changes what replicas read; the number of the change is part of every table made of it.
-    pub fn change(&self) -> u64 {
+    /// Changes what replicas read to what it was before the last change, or to what it never was: its label, which is
+    /// part of every table made of it.
+    pub fn change(&self, back: bool) -> u64 {
         let mut store = self.store.lock();
         store.version += 1;
-        store.generation += 1;
-        store.generation
+        let new = store.labels.iter().max().map_or(1, |last| last + 1);
+        let before = store.labels.iter().rev().nth(1).copied().filter(|_| back);
+        store.labels.push(before.unwrap_or(new));
+        before.unwrap_or(new)
     }
 
-    pub fn generation(&self) -> u64 {
-        self.store.lock().generation
+    /// The label of what replicas read now.
+    pub fn label(&self) -> u64 {
+        self.store.lock().labels.last().copied().unwrap_or_default()
     }
 
     /// Somebody deletes the Lease.
@@ -136,7 +141,10 @@ impl Api {
     fn list(&self, kind: &str, items: impl Fn(u64) -> Vec<Value>) -> (u16, Value) {
         let store = self.store.lock();
         let metadata = json!({"resourceVersion": store.version.to_string()});
-        (200, json!({"kind": format!("{kind}List"), "metadata": metadata, "items": items(store.generation)}))
+        (
+            200,
+            json!({"kind": format!("{kind}List"), "metadata": metadata, "items": items(store.labels.last().copied().unwrap_or_default())}),
+        )
     }
 
     /// First the Lease as it is, then each change, for ten seconds.
@@ -170,12 +178,12 @@ fn named(name: &str, spec: Value) -> Value {
     json!({"metadata": {"name": name, "namespace": "ns", "uid": name}, "spec": spec})
 }
 
-fn ingresses(generation: u64) -> Vec<Value> {
+fn ingresses(label: u64) -> Vec<Value> {
     let rule = |host: &str, path: &str| {
         let backend = json!({"service": {"name": "shop", "port": {"number": 80}}});
         json!({"rules": [{"host": host, "http": {"paths": [{"path": path, "pathType": "Exact", "backend": backend}]}}]})
     };
-    let changing = named("changing", rule("now.example.org", &format!("/generation-{generation}")));
+    let changing = named("changing", rule("now.example.org", &format!("/generation-{label}")));
     let steady =
         (0..15).map(|n| named(&format!("steady-{n}"), rule(&format!("s{n}.example.org"), "/steady")));
     std::iter::once(changing).chain(steady).collect()

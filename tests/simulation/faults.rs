@@ -20,7 +20,6 @@ const HOSTS: [&str; 6] = ["r0", "r1", "r2", "api", "c0", "c1"];
 
 /// What came of a run.
 pub struct Outcome {
-    pub seed: u64,
     pub verdict: Result<(), String>,
     pub witness: Witness,
     /// How long after the last fault everyone was in step.
@@ -39,8 +38,8 @@ struct Faults<'a> {
 }
 
 /// Runs the seed.
-pub fn run(seed: u64, broken: Broken) -> Outcome {
-    let world = World::new(seed, broken);
+pub fn run(seed: u64) -> Outcome {
+    let world = World::new(seed, Broken::Nothing);
     world.note(format!("seed {seed}"));
     let mut faults =
         Faults { world, dice: Dice::new(seed, 2), bad: BTreeMap::new(), starts: BTreeMap::new() };
@@ -51,7 +50,7 @@ pub fn run(seed: u64, broken: Broken) -> Outcome {
         Ok(length) => (Ok(()), length),
         Err(violation) => (Err(violation), Duration::ZERO),
     };
-    Outcome { seed, verdict, witness, in_step_after }
+    Outcome { verdict, witness, in_step_after }
 }
 
 impl Faults<'_> {
@@ -75,7 +74,7 @@ impl Faults<'_> {
             return Err(format!("not in step {BOUND:?} after the last fault"));
         }
         let in_step_after = self.world.sim.elapsed() - since;
-        self.world.change();
+        self.world.change(false);
         if !self.world.until(FLIP, World::converged)? {
             return Err(format!("a change was not everywhere after {FLIP:?}"));
         }
@@ -85,7 +84,10 @@ impl Faults<'_> {
     fn act(&mut self) {
         let number = self.dice.within(0..3) as usize;
         match self.dice.within(0..100) {
-            0..25 => self.world.change(),
+            0..25 => {
+                let back = self.dice.within(0..4) == 0;
+                self.world.change(back);
+            }
             25..37 => self.spoil(|world, _, a, b| {
                 world.cut(a, b);
                 world.cut(b, a);

@@ -18,6 +18,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::dice::Dice;
 use super::net::{Cuts, Turmoil};
+use super::pki;
+
+/// Whether the replicas of this run have certificates: in one of four they have.
+pub fn has_mutual_tls(seed: u64) -> bool {
+    seed % 4 == 3
+}
 
 /// One replica over all its lives: what outlasts a process, and a look into the one that runs.
 pub struct Replica {
@@ -25,7 +31,8 @@ pub struct Replica {
     seed: u64,
     number: u64,
     lives: AtomicU64,
-    folder: PathBuf,
+    scratch: PathBuf,
+    mutual_tls: bool,
     cuts: Cuts,
     /// The machine's clock ran so long before the simulation began.
     uptime: Duration,
@@ -53,7 +60,8 @@ impl Replica {
             seed,
             number,
             lives: AtomicU64::new(0),
-            folder: scratch.join(name),
+            scratch: scratch.to_owned(),
+            mutual_tls: has_mutual_tls(seed),
             cuts,
             uptime: Duration::from_millis(dice.within(1_000..100_000_000)),
             drift: dice.within(0..401) as i64 - 200,
@@ -118,14 +126,13 @@ impl Replica {
     }
 
     fn options(&self) -> ServeOptions {
-        let state = self.folder.display();
-        let arguments = [
+        let state = self.scratch.join(self.name);
+        let mut arguments = vec![
             format!("--id={}", self.name),
             "--source=kubernetes".to_owned(),
             "-kubernetes-url=http://api:8001".to_owned(),
             "--lease=kubernetes:ns/bellwether".to_owned(),
-            format!("--state-dir={state}"),
-            "--replication-plaintext".to_owned(),
+            format!("--state-dir={}", state.display()),
             format!("--replication-address={}:9912", self.name),
             "--peers=r0:9912,r1:9912,r2:9912".to_owned(),
             "-address=:9090".to_owned(),
@@ -134,6 +141,13 @@ impl Replica {
             "-wait-for-healthcheck-interval=1s".to_owned(),
             "--drain-timeout=2s".to_owned(),
         ];
+        if self.mutual_tls {
+            let flags = ["cert", "key", "ca"].into_iter().zip(pki::files(&self.scratch, self.name));
+            arguments
+                .extend(flags.map(|(kind, file)| format!("--replication-tls-{kind}={}", file.display())));
+        } else {
+            arguments.push("--replication-plaintext".to_owned());
+        }
         match flags::serve(&arguments, &|_: &str| None) {
             Ok(Parsed::Run(options)) => *options,
             other => panic!("the command line is right: {other:?}"),

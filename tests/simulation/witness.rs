@@ -15,6 +15,8 @@ pub struct Witness {
     versions: BTreeMap<Version, (Version, Digest)>,
     terms: BTreeMap<Epoch, (TermId, &'static str)>,
     clients: BTreeMap<&'static str, Held>,
+    /// What the source was, change by change.
+    labels: Vec<u64>,
     pub tables: u64,
     pub polls: u64,
 }
@@ -24,7 +26,9 @@ pub struct Witness {
 pub struct Held {
     pub etag: String,
     version: Version,
-    generation: u64,
+    label: u64,
+    /// The earliest change that can have made it, as far as the client has seen the source move.
+    change: usize,
 }
 
 /// An answer to a poll.
@@ -37,6 +41,11 @@ pub struct Answer {
 }
 
 impl Witness {
+    /// The source has become this.
+    pub fn became(&mut self, label: u64) {
+        self.labels.push(label);
+    }
+
     /// What comes now happens at `now`.
     pub fn at(&mut self, now: Duration) {
         self.now = now;
@@ -88,8 +97,8 @@ impl Witness {
     }
 
     /// Whether the client has the table of this change.
-    pub fn has(&self, client: &str, generation: u64) -> bool {
-        self.clients.get(client).is_some_and(|held| held.generation == generation)
+    pub fn has(&self, client: &str, label: u64) -> bool {
+        self.clients.get(client).is_some_and(|held| held.label == label)
     }
 
     /// A client that asked `replica` got this.
@@ -108,20 +117,24 @@ impl Witness {
         if !etag.contains(&digest) {
             self.violate(format!("lie: {replica} sends {client} {etag}, whose body hashes to {digest}"));
         }
-        let Some(generation) = generation(body) else {
+        let Some(label) = label(body) else {
             return self.violate(format!("wipe: {replica} sends {client} a table that is not whole"));
         };
-        let now = Held { etag: etag.clone(), version: *version, generation };
-        if let Some(before) = self.clients.insert(client, now.clone())
-            && (generation < before.generation || (*version < before.version && before.etag != now.etag))
-        {
+        let before = self.clients.get(client).cloned();
+        let seen = before.as_ref().map_or(0, |before| before.change);
+        // The same content may come back (A, B, A): some change from there on must have made it.
+        let made = self.labels.iter().skip(seen).position(|made| *made == label);
+        let now = Held { etag: etag.clone(), version: *version, label, change: seen + made.unwrap_or(0) };
+        self.clients.insert(client, now.clone());
+        let lower = before.as_ref().is_some_and(|before| *version < before.version && before.etag != *etag);
+        if made.is_none() || lower {
             self.violate(format!("step back: {client} had {before:?}, and gets {now:?} from {replica}"));
         }
     }
 }
 
-/// The number of the change that the table was made of, if it is whole.
-fn generation(body: &[u8]) -> Option<u64> {
+/// The label of what the table was made of, if it is whole.
+fn label(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once("/generation-")?;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();

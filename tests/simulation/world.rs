@@ -14,7 +14,8 @@ use super::api::Api;
 use super::client;
 use super::dice::Dice;
 use super::net::Cuts;
-use super::replica::Replica;
+use super::pki;
+use super::replica::{Replica, has_mutual_tls};
 use super::witness::Witness;
 
 pub const REPLICAS: [&str; 3] = ["r0", "r1", "r2"];
@@ -54,6 +55,9 @@ struct Seen {
 impl World<'_> {
     pub fn new(seed: u64, broken: Broken) -> Self {
         let scratch = tempfile::tempdir().expect("a temporary folder");
+        if has_mutual_tls(seed) {
+            pki::issue(scratch.path(), &REPLICAS);
+        }
         let mut sim = turmoil::Builder::new()
             .rng_seed(seed)
             .tick_duration(TICK)
@@ -79,6 +83,7 @@ impl World<'_> {
             order.rotate_left(dice.within(0..3) as usize);
             sim.host(name, move || client::poll(name, order, cuts.clone(), Arc::clone(&witness)));
         }
+        witness.lock().became(api.label());
         Self { sim, api, replicas, witness, cuts, seen: BTreeMap::new(), _scratch: scratch }
     }
 
@@ -167,7 +172,8 @@ impl World<'_> {
 
     /// Whether all replicas serve what the API has, and may move clients to it; and the clients have it.
     pub fn converged(&self) -> bool {
-        let wanted = format!("/generation-{}\"", self.api.generation());
+        let label = self.api.label();
+        let wanted = format!("/generation-{label}\"");
         let served = self.replicas.iter().all(|replica| {
             let Some(hub) = replica.inside().and_then(|inside| inside.hub.upgrade()) else { return false };
             let view = hub.read(|core| core.view());
@@ -175,7 +181,7 @@ impl World<'_> {
             let has = |plain: &[u8]| String::from_utf8_lossy(plain).contains(&wanted);
             view.is_current(now) && view.active.is_some_and(|it| has(it.contents.table.plain()))
         });
-        served && CLIENTS.iter().all(|client| self.witness.lock().has(client, self.api.generation()))
+        served && CLIENTS.iter().all(|client| self.witness.lock().has(client, label))
     }
 
     /// The replica that leads now.
@@ -228,9 +234,11 @@ impl World<'_> {
         self.replicas[number].ask_to_stop();
     }
 
-    pub fn change(&mut self) {
-        let generation = self.api.change();
-        self.note(format!("the source changes: {generation}"));
+    /// The source becomes what it was before the last change, or what it never was.
+    pub fn change(&mut self, back: bool) {
+        let label = self.api.change(back);
+        self.note(format!("the source becomes {label}"));
+        self.witness.lock().became(label);
     }
 
     pub fn stick_clock(&mut self, number: usize) {
