@@ -8,7 +8,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsa
 pub fn issue(folder: &Path, names: &[&str]) {
     let mut params = CertificateParams::new(Vec::new()).expect("no names");
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.not_before = rcgen::date_time_ymd(1969, 1, 1);
+    params.not_before = rcgen::date_time_ymd(1970, 1, 1);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key"));
     let authority = authority.expect("signed by itself");
     for name in names {
@@ -17,7 +17,7 @@ pub fn issue(folder: &Path, names: &[&str]) {
         request.extended_key_usages =
             vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         // The calendar of a run begins where Unix's does.
-        request.not_before = rcgen::date_time_ymd(1969, 1, 1);
+        request.not_before = rcgen::date_time_ymd(1970, 1, 1);
         let certificate = request.signed_by(&key, &authority).expect("signed");
         for (file, text) in
             files(folder, name).iter().zip([certificate.pem(), key.serialize_pem(), authority.pem()])
