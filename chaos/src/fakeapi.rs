@@ -141,6 +141,11 @@ impl FakeApi {
         self.shared.store.lock().compact();
     }
 
+    /// Becomes what it was `by` writes ago, versions and Leases too, as from a backup.
+    pub fn restore(&self, by: u64) {
+        self.shared.store.lock().restore(by);
+    }
+
     /// From now on `endpoint` answers so.
     pub fn break_with(&self, endpoint: Endpoint, fault: Fault) {
         self.shared.faults.lock().insert(endpoint, fault);

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::endpoint::Target;
-use super::fault::Instead;
-use super::lists::{answer, parameter, status};
+use super::fault::{Fault, Instead};
+use super::lists::{answer, answer_late, parameter, status};
 use super::{Shared, watches};
 
 /// No head of a request is longer, in bytes.
@@ -45,7 +45,10 @@ pub(super) async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Resu
     let fault = shared.faults.lock().get(&target.endpoint).copied();
     if let Some(fault) = fault {
         let sound = match request.method.as_str() {
-            "GET" => answer(&mut shared.store.lock(), "GET", target, query, &[]).1,
+            "GET" => match fault {
+                Fault::Late(by) => answer_late(&shared.store.lock(), target, query, by).1,
+                _ => answer(&mut shared.store.lock(), "GET", target, query, &[]).1,
+            },
             // What fails is not written.
             _ => Value::Null,
         };

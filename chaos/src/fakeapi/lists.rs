@@ -16,7 +16,7 @@ pub(super) fn answer(
 ) -> (u16, Value) {
     let answered = match (method, target.endpoint, target.name) {
         ("GET", Endpoint::Discovery, _) => Ok((200, discovery())),
-        ("GET", _, None) => list(store, target, query).map(|list| (200, list)),
+        ("GET", _, None) => list(store, target, query, store.version()).map(|list| (200, list)),
         ("GET", _, Some(_)) => {
             let found = key(target).and_then(|key| store.objects().get(&key));
             found.map(|object| (200, (**object).clone())).ok_or(Refusal::NotFound)
@@ -35,6 +35,21 @@ pub(super) fn answer(
     })
 }
 
+/// The list as it was `by` writes ago, or the oldest that is remembered.
+pub(super) fn answer_late(store: &Store, target: Target<'_>, query: &str, by: u64) -> (u16, Value) {
+    if target.endpoint == Endpoint::Discovery {
+        return (200, discovery());
+    }
+    let version = store.version().saturating_sub(by).max(store.oldest());
+    match list(store, target, query, version) {
+        Ok(list) => (200, list),
+        Err(refusal) => {
+            let (code, reason) = refusal.status();
+            (code, status(code, reason))
+        }
+    }
+}
+
 fn discovery() -> Value {
     let resource =
         json!({"name": "routegroups", "kind": "RouteGroup", "namespaced": true, "verbs": ["list"]});
@@ -42,9 +57,9 @@ fn discovery() -> Value {
 }
 
 /// One page, or all. Every page shows what the first one saw; where that is forgotten, the list must be begun again.
-fn list(store: &Store, target: Target<'_>, query: &str) -> Result<Value, Refusal> {
+fn list(store: &Store, target: Target<'_>, query: &str, now: u64) -> Result<Value, Refusal> {
     let (version, from) = match parameter(query, "continue") {
-        None => (store.version(), 0),
+        None => (now, 0),
         Some(token) => {
             let parts = token.split_once('-').and_then(|(version, from)| {
                 Some((version.parse::<u64>().ok()?, from.parse::<usize>().ok()?))
