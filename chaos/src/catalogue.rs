@@ -1,7 +1,7 @@
 //! What is played: each scenario with what it breaks, what it needs, how long it takes, and what it must keep.
 //!
-//! The numbers of modes are those of the failure-mode table that the election was designed by. Some of its modes need a
-//! clock or an order of events that only simulation has; [`ELSEWHERE`] says which command shows them.
+//! The numbers of modes are those of the failure-mode table that the election was designed by. Some of its modes are shown by
+//! another command, as [`ELSEWHERE`] says; what nothing shows yet, [`Scenario::missing`] does.
 
 mod limits;
 mod scenarios;
@@ -11,8 +11,6 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::ValueEnum;
 use futures::future::LocalBoxFuture;
-
-pub use scenarios::SCENARIOS;
 
 use crate::check::Figure;
 use crate::history::Record;
@@ -30,6 +28,8 @@ pub struct Scenario {
     pub api: Api,
     /// Whether the peer has the part that is broken.
     pub peer: bool,
+    /// Whether it needs namespaces, and so root.
+    pub root: bool,
     /// How long it takes.
     pub lengths: Lengths,
     /// Breaks it, on a set where all is well. What it leaves broken is mended after it.
@@ -79,13 +79,11 @@ pub struct Elsewhere {
     pub shown_by: &'static str,
 }
 
+/// How many failure modes the table has.
+pub const MODES: u8 = 30;
+
 /// The failure modes that no scenario plays, and what shows them.
-pub const ELSEWHERE: [Elsewhere; 3] = [
-    Elsewhere {
-        mode: 4,
-        broken: "the monotonic clock of the leader stands still",
-        shown_by: "chaos elections (its clocks stop and run at rates of their own)",
-    },
+pub const ELSEWHERE: [Elsewhere; 2] = [
     Elsewhere {
         mode: 7,
         broken: "candidates race for a Lease that has expired",
@@ -94,14 +92,26 @@ pub const ELSEWHERE: [Elsewhere; 3] = [
     Elsewhere {
         mode: 25,
         broken: "a follower reaches a stranger at the leader's address",
-        shown_by: "cargo test (the fence refuses another term; certificates and tokens name the replica)",
+        shown_by: "cargo test --test identity (strangers and impostors are refused by either side)",
     },
 ];
 
 impl Scenario {
+    /// All of them, in the order in which they are played.
+    pub fn all() -> impl Iterator<Item = &'static Self> + Clone {
+        scenarios::FAMILIES.into_iter().flatten()
+    }
+
+    /// The failure modes that neither a scenario nor anything in [`ELSEWHERE`] shows.
+    pub fn missing() -> Vec<u8> {
+        let elsewhere = |mode: &u8| ELSEWHERE.iter().any(|it| it.mode == *mode);
+        let played = |mode: &u8| Self::all().any(|it| it.modes.contains(mode));
+        (1..=MODES).filter(|mode| !played(mode) && !elsewhere(mode)).collect()
+    }
+
     /// The one of that name.
     pub fn named(name: &str) -> Option<&'static Self> {
-        SCENARIOS.iter().find(|scenario| scenario.name == name)
+        Self::all().find(|scenario| scenario.name == name)
     }
 }
 
@@ -142,8 +152,8 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_can_be_typed() {
-        let names: BTreeSet<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
-        assert_eq!(names.len(), SCENARIOS.len());
+        let names: BTreeSet<_> = Scenario::all().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), Scenario::all().count());
         let plain =
             |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         assert!(names.iter().all(plain), "{names:?}");

@@ -11,7 +11,8 @@ use chaos::ground::proof::GroundArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
-use chaos::plays::run::{AllArgs, ListArgs, RunArgs};
+use chaos::plays::matrix::MatrixArgs;
+use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
 use chaos::polls::PollsArgs;
 use chaos::report::ReportArgs;
 use chaos::scenario::cut::CutArgs;
@@ -37,6 +38,10 @@ enum Command {
     Run(RunArgs),
     /// Play all scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
     All(AllArgs),
+    /// Break at random, from a seed. Needs etcd, kube-apiserver and Skipper (see peers).
+    Soak(SoakArgs),
+    /// Leave out one protection after the other, and see the scenario fail that it is for. Needs root for some.
+    Matrix(MatrixArgs),
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),
     /// Judge a run again, from the file of its history.
@@ -97,6 +102,8 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::List(args) => args.run(),
         Command::Run(args) => args.run().await,
         Command::All(args) => args.run().await,
+        Command::Soak(args) => args.run().await,
+        Command::Matrix(args) => args.run().await,
         Command::E2e(args) => args.run().await,
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run().await,

@@ -1,12 +1,18 @@
 //! The scenarios, by what they break.
 
+mod always;
+mod answers;
+mod crowds;
+mod machines;
+mod replicas;
+
 use std::time::Duration;
 
-use super::limits::{self, PUBLISHED};
 use super::{Extent, Lengths, Scenario};
-use crate::check;
-use crate::plays::set::Api;
-use crate::plays::{clients, content, fleet, leader, upstream};
+
+/// All of them, family by family, in the order in which they are played.
+pub static FAMILIES: [&[Scenario]; 5] =
+    [always::ALL, replicas::ALL, answers::ALL, machines::ALL, crowds::ALL];
 
 const fn seconds(seconds: u64) -> Extent {
     Extent::For(Duration::from_secs(seconds))
@@ -23,128 +29,3 @@ const fn always(short: Extent, all: Extent, full: Extent) -> Lengths {
 const fn longer(all: Extent, full: Extent) -> Lengths {
     Lengths { short: None, all, full }
 }
-
-/// All of them, in the order in which they are played.
-pub static SCENARIOS: &[Scenario] = &[
-    Scenario {
-        name: "kill-leader",
-        broken: "the leader is killed with SIGKILL, every ten seconds",
-        modes: &[27],
-        api: Api::Real,
-        peer: true,
-        lengths: always(seconds(20), seconds(120), seconds(600)),
-        play: |set, extent| Box::pin(leader::kill(set, extent)),
-        limits: |history, _| limits::leader_lost(history),
-    },
-    Scenario {
-        name: "pause-leader",
-        broken: "the leader is stopped for ten seconds with SIGSTOP, and runs on",
-        modes: &[3],
-        api: Api::Real,
-        peer: true,
-        lengths: always(times(1), times(2), times(5)),
-        play: |set, extent| Box::pin(leader::pause(set, extent)),
-        limits: |history, _| {
-            vec![
-                check::failovers(history).at_most(limits::FAILOVER),
-                check::publication(history).at_most(PUBLISHED),
-            ]
-        },
-    },
-    Scenario {
-        name: "partition-leader",
-        broken: "the API server is out of reach for the leader alone, without a word",
-        modes: &[1],
-        api: Api::Real,
-        peer: true,
-        lengths: always(times(1), times(2), times(5)),
-        play: |set, extent| Box::pin(leader::partition(set, extent)),
-        limits: |history, _| {
-            let cut = limits::window(history, leader::UNREACHABLE);
-            vec![
-                check::failover_after(history, cut.start).at_most(limits::FAILOVER),
-                check::publication(history).at_most(PUBLISHED),
-                check::allowed_failures(history).at_most(0.0),
-            ]
-        },
-    },
-    Scenario {
-        name: "api-down",
-        broken: "the API server is away for everybody",
-        modes: &[2],
-        api: Api::Real,
-        peer: true,
-        lengths: always(seconds(15), seconds(60), seconds(300)),
-        play: |set, extent| Box::pin(upstream::down(set, extent)),
-        limits: |history, _| {
-            let mut figures = limits::static_while(history, upstream::AWAY);
-            figures.extend(limits::nothing_lost(history));
-            figures.push(check::publication(history).at_most(5.0));
-            figures
-        },
-    },
-    Scenario {
-        name: "restart-without-api",
-        broken: "the API server is away, and all replicas are restarted, one by one and together",
-        modes: &[2, 14],
-        api: Api::Real,
-        peer: true,
-        lengths: longer(seconds(60), seconds(300)),
-        play: |set, extent| Box::pin(upstream::restart_without(set, extent)),
-        limits: |history, _| {
-            let mut figures = limits::static_while(history, upstream::AWAY);
-            figures.push(check::publication(history).at_most(5.0));
-            figures
-        },
-    },
-    Scenario {
-        name: "rolling-restart",
-        broken: "all replicas are asked to stop and started again, one after the other",
-        modes: &[12],
-        api: Api::Real,
-        peer: true,
-        lengths: always(times(1), times(10), times(100)),
-        play: |set, extent| Box::pin(fleet::rolling_restart(set, extent)),
-        limits: |history, _| {
-            let mut figures = limits::nothing_lost(history);
-            figures.extend(fleet::changes_per_round(history));
-            figures.push(check::publication(history).at_most(PUBLISHED));
-            figures
-        },
-    },
-    Scenario {
-        name: "poison-object",
-        broken: "an Ingress prints a route that no client can read",
-        modes: &[20],
-        api: Api::Real,
-        peer: true,
-        lengths: always(times(1), times(3), times(10)),
-        play: |set, extent| Box::pin(content::poison(set, extent)),
-        limits: |history, _| limits::nothing_moves(history),
-    },
-    Scenario {
-        name: "mass-deletion",
-        broken: "all RouteGroups are deleted at once",
-        modes: &[21],
-        api: Api::Fake,
-        peer: true,
-        lengths: always(seconds(15), seconds(30), seconds(60)),
-        play: |set, extent| Box::pin(content::mass_deletion(set, extent)),
-        limits: |history, _| {
-            let held = limits::window(history, content::DELETED);
-            vec![check::tables_served(history, held).at_most(1.0), limits::no_change_of_leader(history)]
-        },
-    },
-    Scenario {
-        name: "cut-download",
-        broken: "a Skipper's download is cut in its middle, and the replica that leads is killed",
-        modes: &[10],
-        api: Api::Real,
-        peer: true,
-        lengths: always(times(1), times(3), times(10)),
-        play: |set, extent| Box::pin(clients::cut_download(set, extent)),
-        limits: |history, sizes| {
-            vec![clients::skippers_healed(history).at_most(2.0 * sizes.poll.as_secs_f64() + 1.0)]
-        },
-    },
-];

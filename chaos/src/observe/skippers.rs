@@ -36,6 +36,8 @@ pub struct Habits {
     pub from: Ipv4Addr,
     /// Tells which replica took a connection, where that is known.
     pub ledger: Option<Ledger>,
+    /// Whether all begin at one moment; else they are spread evenly over one poll.
+    pub at_once: bool,
 }
 
 /// What one client has, as its own traffic would show it.
@@ -60,14 +62,15 @@ pub struct Skippers {
 }
 
 impl Skippers {
-    /// Starts `count` of them, spread evenly over one poll.
+    /// Starts `count` of them.
     pub fn start(count: usize, habits: &Habits, history: &History) -> Self {
         let (library, mut tasks, mut held) = (Arc::new(Library::default()), JoinSet::new(), Vec::new());
         for number in 0..count {
             let state = Arc::new(Mutex::new(Held::default()));
             held.push(Arc::clone(&state));
             let client = Client::new(number, habits, Arc::clone(&library), state, history.clone());
-            let first = habits.poll.mul_f64(number as f64 / count as f64);
+            let part = if habits.at_once { 0.0 } else { number as f64 / count as f64 };
+            let first = habits.poll.mul_f64(part);
             tasks.spawn(client.run(first));
         }
         Self { held, _tasks: tasks }

@@ -1,27 +1,17 @@
-//! `list`, `run` and `all`: scenarios on as few sets as they need, one after the other, each judged by its own part of the
-//! history.
+//! `list`, `run`, `all` and `soak`: what is played, in which length, and how large.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
-use tokio::time::Instant;
 
-use super::excerpt::excerpt;
-use super::set::{Api, Server, Set, Sizes};
-use crate::catalogue::{ELSEWHERE, Extent, Length, SCENARIOS, Scenario};
-use crate::check::{self, Figure, Violation};
-use crate::ground::{self, Entered, Ground};
-use crate::history::{History, Record};
-use crate::scenario::say;
+use super::session::Session;
+use super::set::{Server, Sizes};
+use super::soak;
+use crate::catalogue::{ELSEWHERE, Extent, Length, Scenario};
+use crate::ground::{Entered, Ground};
 use crate::table::render;
-
-/// How many violations are printed in full.
-const SHOWN: usize = 10;
-
-/// Before anything is broken and after it was mended: so long all is only watched.
-const QUIET: Duration = Duration::from_millis(1500);
 
 /// The options of `list`.
 #[derive(Args, Debug)]
@@ -43,25 +33,47 @@ pub struct RunArgs {
 /// The options of `all`.
 #[derive(Args, Debug)]
 pub struct AllArgs {
-    /// The lengths and the size of the numbers.
+    /// The lengths of the numbers.
     #[arg(long, conflicts_with = "short")]
     full: bool,
     /// CI's set: few scenarios, short, on a small table.
     #[arg(long)]
     short: bool,
+    /// Leave out what has its result in the folder of --out already.
+    #[arg(long, requires = "out")]
+    resume: bool,
+    #[command(flatten)]
+    how: HowArgs,
+}
+
+/// The options of `soak`.
+#[derive(Args, Debug)]
+pub struct SoakArgs {
+    /// What the schedule comes from.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// For how many minutes.
+    #[arg(long = "for", default_value_t = 20)]
+    minutes: u64,
+    /// Print the schedule, and play nothing.
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     how: HowArgs,
 }
 
 /// How scenarios are played.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct HowArgs {
     /// The route server.
     #[arg(long, value_enum, default_value = "bellwether")]
-    server: Server,
+    pub server: Server,
+    /// Play each scenario with routesrv too, where it has the part that is broken.
+    #[arg(long, conflicts_with = "server")]
+    pub peer: bool,
     /// The binary of Bellwether; by default the one that Cargo builds, in the same profile.
     #[arg(long)]
-    bellwether: Option<PathBuf>,
+    pub bellwether: Option<PathBuf>,
     /// About so many routes.
     #[arg(long)]
     routes: Option<usize>,
@@ -71,31 +83,18 @@ pub struct HowArgs {
     /// So many real ones.
     #[arg(long)]
     skippers: Option<usize>,
-    /// So many replicas; routesrv has two by default.
+    /// So many replicas; of routesrv two by default.
     #[arg(long)]
     replicas: Option<usize>,
     /// On loopback, although there could be namespaces.
     #[arg(long)]
     loopback: bool,
-    /// Keep state, logs and histories in this folder.
+    /// Write the results into this folder: JSON and history of each scenario, and the report of all.
     #[arg(long)]
-    keep: Option<PathBuf>,
-}
-
-/// What a scenario came to.
-pub struct Outcome {
-    /// Which one.
-    pub scenario: &'static Scenario,
-    /// Its part of the history.
-    pub records: Vec<Record>,
-    /// Everything that it is judged by, and what there is to tell.
-    pub figures: Vec<Figure>,
-    /// What the counts among them count.
-    pub violations: Vec<Violation>,
-    /// Why it did not come to its end, where it did not.
-    pub broken_off: Option<String>,
-    /// How long it took.
-    pub took: Duration,
+    pub out: Option<PathBuf>,
+    /// Keep state and logs.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 impl ListArgs {
@@ -105,22 +104,27 @@ impl ListArgs {
     ///
     /// None.
     pub fn run(self) -> Result<bool> {
-        let heads = ["scenario", "modes", "API", "short", "all", "full"].map(str::to_owned).to_vec();
-        let rows = SCENARIOS.iter().map(|it| {
+        let heads = ["scenario", "modes", "API", "needs", "short", "all", "full"].map(str::to_owned).to_vec();
+        let rows = Scenario::all().map(|it| {
             let modes: Vec<_> = it.modes.iter().map(ToString::to_string).collect();
             let length = |length| it.lengths.of(length).map_or("-".to_owned(), shown);
             let api = format!("{:?}", it.api).to_lowercase();
+            let needs = if it.root { "root" } else { "" }.to_owned();
             let lengths = [Length::Short, Length::All, Length::Full].map(length);
-            [vec![it.name.to_owned(), modes.join(","), api], lengths.to_vec()].concat()
+            [vec![it.name.to_owned(), modes.join(","), api, needs], lengths.to_vec()].concat()
         });
         print!("{}", render(&std::iter::once(heads).chain(rows).collect::<Vec<_>>()));
         println!();
-        for it in SCENARIOS {
+        for it in Scenario::all() {
             println!("{}: {}", it.name, it.broken);
         }
         println!();
         for it in ELSEWHERE {
             println!("mode {}, {}: {}", it.mode, it.broken, it.shown_by);
+        }
+        let missing: Vec<_> = Scenario::missing().iter().map(ToString::to_string).collect();
+        if !missing.is_empty() {
+            println!("not shown by any scenario yet: modes {}", missing.join(", "));
         }
         Ok(true)
     }
@@ -137,7 +141,12 @@ impl RunArgs {
             Scenario::named(name).with_context(|| format!("there is no scenario {name}; see: chaos list"))
         });
         let scenarios: Vec<_> = named.collect::<Result<_>>()?;
-        self.how.play(&scenarios, self.length).await
+        let Some(ground) = self.how.ground().await? else { return Ok(true) };
+        let sizes = self.how.sizes(self.length);
+        let mut session = Session::new(ground, self.how, sizes);
+        let plays =
+            scenarios.into_iter().map(|it| (it, it.lengths.of(self.length).unwrap_or(it.lengths.all)));
+        session.play(plays.collect()).await
     }
 }
 
@@ -153,20 +162,56 @@ impl AllArgs {
             (_, true) => Length::Full,
             _ => Length::All,
         };
-        let played = |it: &&Scenario| {
-            it.lengths.of(length).is_some() && (it.peer || self.how.server == Server::Bellwether)
-        };
-        let scenarios: Vec<_> = SCENARIOS.iter().filter(played).collect();
-        self.how.play(&scenarios, length).await
+        let Some(ground) = self.how.ground().await? else { return Ok(true) };
+        let sizes = self.how.sizes(length);
+        let mut session = Session::new(ground, self.how, sizes);
+        session.resume = self.resume;
+        let plays = Scenario::all().filter_map(|it| Some((it, it.lengths.of(length)?)));
+        session.play(plays.collect()).await
+    }
+}
+
+impl SoakArgs {
+    /// Plays the schedule of the seed; whether all is well.
+    ///
+    /// # Errors
+    ///
+    /// Where a set cannot be built.
+    pub async fn run(self) -> Result<bool> {
+        let time = Duration::from_secs(self.minutes * 60);
+        if self.dry_run {
+            let seed = self.seed.context("a schedule without a seed is none: give --seed")?;
+            soak::schedule(seed, time).iter().for_each(|step| println!("{step}"));
+            return Ok(true);
+        }
+        let Some(ground) = self.how.ground().await? else { return Ok(true) };
+        let seed = self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+        println!("the seed is {seed}: chaos soak --seed {seed} --for {} plays the same again", self.minutes);
+        let sizes = self.how.sizes(Length::All);
+        let mut session = Session::new(ground, self.how, sizes);
+        session.seed = Some(seed);
+        let scenario = Scenario::named("soak").context("the catalogue has a soak")?;
+        session.play(vec![(scenario, Extent::For(time))]).await
     }
 }
 
 impl HowArgs {
-    fn sizes(&self, length: Length) -> Sizes {
-        let replicas = if self.server == Server::Bellwether { 3 } else { 2 };
+    /// Where all is played; none where we are outside of it, and all was well in there.
+    pub(super) async fn ground(&self) -> Result<Option<Ground>> {
+        if self.loopback {
+            return Ok(Some(Ground::loopback()));
+        }
+        match Ground::best("scenarios that break the net, disks and clocks").await? {
+            Entered::Inside(ground) => Ok(Some(ground)),
+            Entered::Over(true) => Ok(None),
+            Entered::Over(false) => anyhow::bail!("not all is well"),
+        }
+    }
+
+    pub(super) fn sizes(&self, length: Length) -> Sizes {
         let standard = match length {
             Length::Short => Sizes {
-                replicas,
+                replicas: 3,
                 routes: 1_000,
                 skippers: 1,
                 simulated: 60,
@@ -175,7 +220,7 @@ impl HowArgs {
                 drain: Duration::from_secs(1),
             },
             Length::All | Length::Full => Sizes {
-                replicas,
+                replicas: 3,
                 routes: 20_000,
                 skippers: 3,
                 simulated: 300,
@@ -191,138 +236,6 @@ impl HowArgs {
             ..standard
         }
     }
-
-    async fn play(&self, scenarios: &[&'static Scenario], length: Length) -> Result<bool> {
-        let ground = match ground::missing() {
-            _ if self.loopback => Ground::loopback(),
-            Some(missing) => {
-                println!(
-                    "no namespaces of our own, for want of {missing}: on loopback, which cannot lose packets"
-                );
-                Ground::loopback()
-            }
-            None => match Ground::enter().await? {
-                Entered::Inside(ground) => ground,
-                Entered::Over(good) => return Ok(good),
-            },
-        };
-        let mut outcomes = Vec::new();
-        for api in [Api::Real, Api::Fake] {
-            let mut set: Option<Set> = None;
-            for scenario in scenarios.iter().filter(|it| it.api == api) {
-                let current = match set.take() {
-                    Some(set) => set,
-                    None => self.build(&ground, api, length).await?,
-                };
-                let (outcome, left) = play(current, scenario, length).await;
-                print_outcome(&outcome);
-                outcomes.push(outcome);
-                set = left;
-            }
-        }
-        ensure!(!outcomes.is_empty(), "there is nothing to play");
-        Ok(summary(&outcomes))
-    }
-
-    async fn build(&self, ground: &Ground, api: Api, length: Length) -> Result<Set> {
-        let history = match &self.keep {
-            Some(folder) => {
-                std::fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-                let path = folder.join(format!("{api:?}-{}.jsonl", std::process::id()).to_lowercase());
-                History::to_file(&path).with_context(|| format!("write {}", path.display()))?
-            }
-            None => History::default(),
-        };
-        let sizes = self.sizes(length);
-        let mut set =
-            Set::build(ground.clone(), self.server, api, sizes, self.bellwether.clone(), history).await?;
-        if self.keep.is_some() {
-            println!("state and logs are in {}", set.folder.keep().display());
-        }
-        Ok(set)
-    }
-}
-
-/// Plays `scenario`, and mends what it broke. The set comes back where all is well again.
-async fn play(mut set: Set, scenario: &'static Scenario, length: Length) -> (Outcome, Option<Set>) {
-    let extent = scenario.lengths.of(length).unwrap_or(scenario.lengths.all);
-    println!("\n== {}: {}", scenario.name, scenario.broken);
-    let (start, at) = (Instant::now(), set.history.now());
-    let names: Vec<_> = (0..set.fleet.replicas.len()).map(|index| set.name(index)).collect();
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    set.history.stage(scenario.name, &names, set.least_routes);
-    tokio::time::sleep(QUIET).await;
-    let played = (scenario.play)(&mut set, extent).await;
-    let mended = match set.heal().await {
-        Ok(()) => set.settle().await.map(drop),
-        Err(error) => Err(error),
-    };
-    tokio::time::sleep(QUIET).await;
-    if let Err(error) = &played {
-        say(&set.history, format!("the play was broken off: {error:#}"));
-    }
-    let records = excerpt(&set.history.records(), at);
-    let mut figures = check::figures(&records, set.least_routes);
-    figures.extend((scenario.limits)(&records, &set.sizes));
-    let broken_off = played.err().or(mended.as_ref().err().map(|error| anyhow::anyhow!("{error:#}")));
-    let outcome = Outcome {
-        scenario,
-        figures,
-        violations: check::all(&records, set.least_routes),
-        records,
-        broken_off: broken_off.map(|error| format!("{error:#}")),
-        took: start.elapsed(),
-    };
-    (outcome, mended.is_ok().then_some(set))
-}
-
-impl Outcome {
-    /// Whether every limit is kept. A scenario in which nobody asked anything has shown nothing.
-    pub fn good(&self) -> bool {
-        let asked = |wanted: fn(&Record) -> bool| self.records.iter().any(wanted);
-        self.broken_off.is_none()
-            && self.figures.iter().all(|figure| figure.kept)
-            && asked(|record| matches!(record, Record::Poll(_)))
-            && asked(|record| matches!(record, Record::Request(_)))
-    }
-}
-
-fn print_outcome(outcome: &Outcome) {
-    for figure in &outcome.figures {
-        println!("  {figure}");
-    }
-    for violation in outcome.violations.iter().take(SHOWN) {
-        println!("    {violation}");
-    }
-    if outcome.violations.len() > SHOWN {
-        println!("    and {} more", outcome.violations.len() - SHOWN);
-    }
-    if let Some(why) = &outcome.broken_off {
-        println!("  broken off: {why}");
-    }
-    let verdict = if outcome.good() { "well" } else { "NOT well" };
-    println!("{}: {verdict}, after {:.0} s", outcome.scenario.name, outcome.took.as_secs_f64());
-}
-
-fn summary(outcomes: &[Outcome]) -> bool {
-    println!();
-    let heads = ["scenario", "s", "limits", "missed", ""].map(str::to_owned).to_vec();
-    let rows = outcomes.iter().map(|it| {
-        let limited: Vec<_> = it.figures.iter().filter(|figure| figure.limit.is_some()).collect();
-        let missed = limited.iter().filter(|figure| !figure.kept).count();
-        let verdict = if it.good() { "well" } else { "NOT well" };
-        vec![
-            it.scenario.name.to_owned(),
-            format!("{:.0}", it.took.as_secs_f64()),
-            limited.len().to_string(),
-            missed.to_string(),
-            verdict.to_owned(),
-        ]
-    });
-    print!("{}", render(&std::iter::once(heads).chain(rows).collect::<Vec<_>>()));
-    let good = outcomes.iter().all(Outcome::good);
-    println!("{}", if good { "all is well" } else { "NOT well" });
-    good
 }
 
 fn shown(extent: Extent) -> String {

@@ -10,6 +10,7 @@ mod replicas;
 mod settle;
 mod upstream;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ use crate::observe::traffic::Traffic;
 use crate::observe::witness::Witness;
 use crate::scenario::say;
 use crate::stage::backend::Backend;
+use crate::stage::badges::Badges;
 use crate::stage::cluster::Cluster;
 use crate::stage::fleet::Fleet;
 use crate::stage::line::Line;
@@ -50,6 +52,9 @@ const TRAFFIC: Duration = Duration::from_millis(20);
 /// are those of whoever watches closely.
 const LINES: u16 = 100;
 const CLIENTS: u16 = 200;
+
+/// The seed of a random play that is not given another one.
+const SEED: u64 = 1;
 
 /// Which route server stands behind the Service's address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -119,6 +124,10 @@ pub struct Set {
     pub ground: Ground,
     /// State and logs.
     pub folder: Folder,
+    /// What replicas prove to each other with; none on loopback.
+    pub badges: Option<Badges>,
+    /// What a random play begins with.
+    pub seed: u64,
     /// What is broken now.
     open: Vec<FaultId>,
     /// What the API server lacks now.
@@ -129,7 +138,8 @@ pub struct Set {
 }
 
 impl Set {
-    /// Builds it, part by part, and waits until everybody has the first table.
+    /// Builds it, part by part, and waits until everybody has the first table. `env` is Bellwether's, beside what the stage
+    /// gives it.
     ///
     /// # Errors
     ///
@@ -140,8 +150,9 @@ impl Set {
         api: Api,
         sizes: Sizes,
         binary: Option<PathBuf>,
-        history: History,
+        env: BTreeMap<String, String>,
     ) -> Result<Self> {
+        let history = History::default();
         // Before anything runs: building may take its time.
         let binary = match server {
             Server::Bellwether => Some(program::bellwether(binary).await?),
@@ -168,9 +179,10 @@ impl Set {
             ground: &ground,
             folder: &folder,
             history: &history,
+            env: &env,
         })
         .await?;
-        let replicas::Replicas { mut fleet, places, to_api, to_replica, namespace } = made;
+        let replicas::Replicas { mut fleet, places, to_api, to_replica, namespace, badges } = made;
         fleet.start()?;
         fleet.ready(START).await?;
         let probe = if ground.has_places() { Probe::cluster() } else { Probe::default() };
@@ -202,6 +214,7 @@ impl Set {
             poll: sizes.poll,
             from: ground.own(CLIENTS),
             ledger: Some(vip.ledger()),
+            at_once: false,
         };
         let clients = Skippers::start(sizes.simulated, &habits, &history);
         let watched = fleet.replicas.iter().map(crate::stage::replica::Replica::watched);
@@ -227,6 +240,8 @@ impl Set {
             generation: 1,
             ground,
             folder,
+            badges,
+            seed: SEED,
             open: Vec::new(),
             deleted: Vec::new(),
             paused: Vec::new(),

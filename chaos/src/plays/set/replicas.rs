@@ -14,6 +14,7 @@ use crate::ground::{Ground, Place};
 use crate::history::History;
 use crate::peers;
 use crate::stage::apiserver::ADMIN_TOKEN;
+use crate::stage::badges::Badges;
 use crate::stage::cluster::{Apply, Cluster};
 use crate::stage::fleet::Fleet;
 use crate::stage::replica::{Launch, Replica};
@@ -36,6 +37,8 @@ pub struct Replicas {
     pub to_replica: Vec<Path>,
     /// The namespace of the Lease.
     pub namespace: String,
+    /// What they prove to each other with; none on loopback, where nobody needs to.
+    pub badges: Option<Badges>,
 }
 
 /// What they are made for.
@@ -47,6 +50,8 @@ pub struct Wanted<'a> {
     pub ground: &'a Ground,
     pub folder: &'a Folder,
     pub history: &'a History,
+    /// The environment of Bellwether, beside what is the same for all.
+    pub env: &'a BTreeMap<String, String>,
 }
 
 /// Makes them; none is started yet.
@@ -85,6 +90,11 @@ async fn bellwethers(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>)
         listeners.push(listener);
     }
     let peers: Vec<_> = to_replica.iter().map(|path| path.address().to_string()).collect();
+    let names = places.iter().map(|place| place.name().to_owned()).collect();
+    let badges = match wanted.ground.has_places() {
+        true => Some(Badges::make(&folder.sub("badges")?, names)?),
+        false => None,
+    };
     let mut replicas = Vec::new();
     for (index, place) in places.iter().enumerate() {
         let (name, api) = (place.name(), to_api[index].address());
@@ -100,8 +110,8 @@ async fn bellwethers(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>)
             format!("--peers={}", peers.join(",")),
             "--log-format=json".to_owned(),
         ]);
-        if wanted.ground.has_places() {
-            args.push("--replication-plaintext".to_owned());
+        if let Some(badges) = &badges {
+            args.extend(badges.flags(name));
         }
         args.push(match &kubeconfig {
             Some((kubeconfig, url)) => {
@@ -109,9 +119,12 @@ async fn bellwethers(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>)
             }
             None => format!("-kubernetes-url=http://{api}"),
         });
-        replicas.push(replica(place, binary.to_owned(), args, BTreeMap::new(), "/readyz", folder, history)?);
+        let mut env = wanted.env.clone();
+        // As the pod's own fields say it: a container that is started again is the same replica.
+        env.insert("POD_UID".to_owned(), format!("pod-of-{name}"));
+        replicas.push(replica(place, binary.to_owned(), args, env, "/readyz", folder, history)?);
     }
-    Ok(Replicas { fleet: Fleet { replicas }, places, to_api, to_replica, namespace })
+    Ok(Replicas { fleet: Fleet { replicas }, places, to_api, to_replica, namespace, badges })
 }
 
 fn routesrvs(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>) -> Result<Replicas> {
@@ -134,7 +147,14 @@ fn routesrvs(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>) -> Resu
         replicas.push(replica(place, peers::ROUTESRV.binary()?, args, env, "/health", folder, history)?);
     }
     let fleet = Fleet { replicas };
-    Ok(Replicas { fleet, places, to_api, to_replica: Vec::new(), namespace: NOWHERE.to_owned() })
+    Ok(Replicas {
+        fleet,
+        places,
+        to_api,
+        to_replica: Vec::new(),
+        namespace: NOWHERE.to_owned(),
+        badges: None,
+    })
 }
 
 fn common(sizes: &Sizes) -> Vec<String> {

@@ -61,6 +61,20 @@ impl Set {
         say(&self.history, format!("{} is stopped", self.name(index)));
     }
 
+    /// Nothing passes any more between the replica `index` and the others; on loopback, nothing that they begin.
+    ///
+    /// # Errors
+    ///
+    /// Where nft refuses.
+    pub fn part_from_others(&self, index: usize) -> Result<()> {
+        let own = &self.places[index];
+        if !own.can_break() {
+            return self.to_replica.get(index).map_or(Ok(()), Path::silence);
+        }
+        let others = self.places.iter().filter(|place| place.address() != own.address());
+        others.into_iter().try_for_each(|other| own.part(other))
+    }
+
     /// Kills the replica `index`. Returns once it is gone.
     ///
     /// # Errors
@@ -240,6 +254,15 @@ impl Set {
         self.upstream.delete(&objects).await?;
         self.deleted.extend(objects);
         Ok(())
+    }
+
+    /// Puts every object where it was, whatever the API server has become; what is there already is no write.
+    ///
+    /// # Errors
+    ///
+    /// Where it refuses one.
+    pub async fn put_back(&self) -> Result<()> {
+        self.upstream.put(&self.objects).await
     }
 
     /// Waits until the leader's `/status` is as `wanted` has it.

@@ -159,6 +159,21 @@ impl Upstream {
         }
     }
 
+    /// Becomes what it was `by` writes ago, as from a backup.
+    ///
+    /// # Errors
+    ///
+    /// Where the API server is a real one.
+    pub fn restore_backup(&self, by: u64) -> Result<()> {
+        match self {
+            Self::Real(_) => bail!("only our own API server has a backup"),
+            Self::Fake { store, .. } => {
+                store.restore(by);
+                Ok(())
+            }
+        }
+    }
+
     /// The servers of all replicas; none where the API server is a real one.
     pub fn servers(&self) -> &[FakeApi] {
         match self {

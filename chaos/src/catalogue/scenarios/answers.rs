@@ -1,0 +1,136 @@
+//! What an API server can answer instead of what it should.
+
+use super::{longer, seconds, times};
+use crate::catalogue::Scenario;
+use crate::catalogue::limits;
+use crate::check;
+use crate::plays::answers;
+use crate::plays::set::Api;
+
+/// All of them, in the order in which they are played.
+pub static ALL: &[Scenario] = &[
+    Scenario {
+        name: "api-slow",
+        broken: "each call of the API server takes 0.6 s",
+        modes: &[6],
+        api: Api::Fake,
+        peer: true,
+        root: false,
+        lengths: longer(seconds(30), seconds(60)),
+        play: |set, extent| Box::pin(answers::late(set, extent)),
+        limits: |history, _| {
+            let mut figures = limits::nothing_lost(history);
+            figures.push(limits::no_change_of_leader(history));
+            figures
+        },
+    },
+    Scenario {
+        name: "api-stalled",
+        broken: "each call of the API server takes 10 s",
+        modes: &[6],
+        api: Api::Fake,
+        peer: true,
+        root: false,
+        lengths: longer(seconds(25), seconds(60)),
+        play: |set, extent| Box::pin(answers::very_late(set, extent)),
+        limits: |history, _| {
+            let mut figures = limits::static_while(history, answers::LATE);
+            figures.extend(limits::nothing_lost(history));
+            figures
+        },
+    },
+    Scenario {
+        name: "api-throttles-lists",
+        broken: "every list is answered with 429",
+        modes: &[15],
+        api: Api::Fake,
+        peer: true,
+        root: false,
+        lengths: longer(seconds(20), seconds(60)),
+        play: |set, extent| Box::pin(answers::throttled(set, extent)),
+        limits: |history, _| {
+            let mut figures = limits::static_while(history, answers::THROTTLED);
+            figures.extend(limits::nothing_lost(history));
+            figures.push(limits::no_change_of_leader(history));
+            figures
+        },
+    },
+    Scenario {
+        name: "api-throttles-lease",
+        broken: "every call for the Lease is answered with 429",
+        modes: &[15],
+        api: Api::Fake,
+        peer: false,
+        root: false,
+        lengths: longer(seconds(20), seconds(60)),
+        play: |set, extent| Box::pin(answers::refused(set, extent, 429)),
+        limits: |history, _| {
+            let mut figures = limits::static_while(history, answers::REFUSED);
+            figures.extend(limits::nothing_lost(history));
+            figures.push(check::publication(history).at_most(5.0));
+            figures
+        },
+    },
+    Scenario {
+        name: "rights-lost",
+        broken: "every call for the Lease is answered with 403",
+        modes: &[18],
+        api: Api::Fake,
+        peer: false,
+        root: false,
+        lengths: longer(seconds(20), seconds(60)),
+        play: |set, extent| Box::pin(answers::refused(set, extent, 403)),
+        limits: |history, _| {
+            let mut figures = limits::static_while(history, answers::REFUSED);
+            figures.extend(limits::nothing_lost(history));
+            figures.push(check::publication(history).at_most(5.0));
+            figures
+        },
+    },
+    Scenario {
+        name: "wrong-answers",
+        broken: "one list after the other is null, empty, cut, stalled, 404 or 500",
+        modes: &[],
+        api: Api::Fake,
+        peer: true,
+        root: false,
+        lengths: longer(times(6), times(24)),
+        play: |set, extent| Box::pin(answers::wrong(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, answers::WRONG);
+            let mut figures = limits::nothing_lost(history);
+            figures.push(check::tables_served(history, window).at_most(1.0));
+            figures.push(limits::no_change_of_leader(history));
+            figures
+        },
+    },
+    Scenario {
+        name: "old-lists",
+        broken: "lists are older than the table, and the leader is killed",
+        modes: &[19],
+        api: Api::Fake,
+        peer: true,
+        root: false,
+        lengths: longer(seconds(15), seconds(40)),
+        play: |set, extent| Box::pin(answers::old(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, answers::LATE_LISTS);
+            vec![check::tables_served(history, window).at_most(1.0)]
+        },
+    },
+    Scenario {
+        name: "store-restored",
+        broken: "the store of the API server is restored from a backup",
+        modes: &[28],
+        api: Api::Fake,
+        peer: false,
+        root: false,
+        lengths: longer(times(1), times(1)),
+        play: |set, extent| Box::pin(answers::restored(set, extent)),
+        limits: |history, _| {
+            let mut figures = limits::nothing_lost(history);
+            figures.push(check::publication(history).at_most(65.0));
+            figures
+        },
+    },
+];

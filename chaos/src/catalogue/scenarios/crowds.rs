@@ -1,0 +1,59 @@
+//! What many clients at once do.
+
+use super::{longer, seconds, times};
+use crate::catalogue::Scenario;
+use crate::catalogue::limits;
+use crate::check;
+use crate::plays::crowd;
+use crate::plays::set::Api;
+
+/// All of them, in the order in which they are played.
+pub static ALL: &[Scenario] = &[
+    Scenario {
+        name: "flip-storm",
+        broken: "a new table for every client, again and again",
+        modes: &[],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(3), times(20)),
+        play: |set, extent| Box::pin(crowd::storm(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, crowd::STORM);
+            let mut figures = limits::nothing_lost(history);
+            figures.push(check::slowest_table(history, window.clone()).at_most(2.5));
+            figures.push(check::kept_latency(history, window, 0.99).at_most(0.05));
+            figures
+        },
+    },
+    Scenario {
+        name: "slow-readers",
+        broken: "five hundred clients read a table at a thousand bytes a second",
+        modes: &[],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(seconds(20), seconds(60)),
+        play: |set, extent| Box::pin(crowd::slow_readers(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, crowd::SLOW);
+            let mut figures = limits::nothing_lost(history);
+            figures.push(check::kept_latency(history, window, 0.99).at_most(0.05));
+            figures
+        },
+    },
+    Scenario {
+        name: "herd",
+        broken: "clients that have nothing come all at once",
+        modes: &[],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(1000), times(5000)),
+        play: |set, extent| Box::pin(crowd::herd(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, crowd::HERD);
+            vec![check::kept_latency(history, window, 0.99).at_most(0.05)]
+        },
+    },
+];

@@ -1,0 +1,161 @@
+//! What happens to replicas and between them, and to their Lease.
+
+use super::{longer, seconds, times};
+use crate::catalogue::Scenario;
+use crate::catalogue::limits::{self, PUBLISHED};
+use crate::check;
+use crate::plays::set::Api;
+use crate::plays::{followers, lease, soak};
+
+/// From the death of a leader until it leads again, where it is started at once: the start of a process, two calls and
+/// a Hello.
+const RESTARTED: f64 = 1.0;
+
+/// All of them, in the order in which they are played.
+pub static ALL: &[Scenario] = &[
+    Scenario {
+        name: "kill-follower",
+        broken: "a follower is killed, and started again",
+        modes: &[],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(2), times(10)),
+        play: |set, extent| Box::pin(followers::kill(set, extent)),
+        limits: |history, _| limits::nothing_moves(history),
+    },
+    Scenario {
+        name: "crash-while-publishing",
+        broken: "the leader is killed at some moment of a publication",
+        modes: &[10],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(3), times(20)),
+        play: |set, extent| Box::pin(followers::crash_while_publishing(set, extent)),
+        limits: |history, _| {
+            vec![
+                check::failovers(history).at_most(limits::FAILOVER),
+                check::publication(history).at_most(PUBLISHED),
+            ]
+        },
+    },
+    Scenario {
+        name: "restart-container",
+        broken: "the leader is killed, and started at once in its pod",
+        modes: &[27],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(3), times(20)),
+        play: |set, extent| Box::pin(followers::restart_container(set, extent)),
+        limits: |history, _| {
+            vec![check::failovers(history).at_most(RESTARTED), check::publication(history).at_most(PUBLISHED)]
+        },
+    },
+    Scenario {
+        name: "pod-replaced",
+        broken: "the leader is killed, and another pod of its name is started at once",
+        modes: &[26],
+        api: Api::Real,
+        peer: true,
+        root: false,
+        lengths: longer(times(3), times(20)),
+        play: |set, extent| Box::pin(followers::replace_pod(set, extent)),
+        limits: |history, _| {
+            vec![
+                check::failovers(history).at_most(limits::FAILOVER),
+                check::publication(history).at_most(PUBLISHED),
+            ]
+        },
+    },
+    Scenario {
+        name: "power-cut",
+        broken: "all replicas are killed at once, and started again",
+        modes: &[],
+        api: Api::Real,
+        peer: false,
+        root: false,
+        lengths: longer(times(2), times(10)),
+        play: |set, extent| Box::pin(followers::power_cut(set, extent)),
+        limits: |history, _| vec![check::publication(history).at_most(PUBLISHED + 1.0)],
+    },
+    Scenario {
+        name: "deaf-leader",
+        broken: "the leader reaches the API server, and nobody reaches the leader",
+        modes: &[8],
+        api: Api::Real,
+        peer: false,
+        root: false,
+        lengths: longer(times(1), times(5)),
+        play: |set, extent| Box::pin(followers::deaf(set, extent)),
+        limits: |history, _| vec![check::allowed_failures(history).at_most(0.0)],
+    },
+    Scenario {
+        name: "follower-cut-off",
+        broken: "nothing passes between a follower and the others, and nobody is told",
+        modes: &[9, 11],
+        api: Api::Real,
+        peer: false,
+        root: true,
+        lengths: longer(times(1), times(5)),
+        play: |set, extent| Box::pin(followers::cut_off(set, extent)),
+        limits: |history, _| {
+            let end = limits::window(history, followers::ALONE).end;
+            vec![
+                limits::no_change_of_leader(history),
+                check::publication(history).at_most(PUBLISHED + 1.1),
+                check::allowed_failures(history).at_most(0.0),
+                check::of_one_mind(history, end).at_most(2.0),
+            ]
+        },
+    },
+    Scenario {
+        name: "lease-deleted",
+        broken: "the Lease is deleted",
+        modes: &[16],
+        api: Api::Real,
+        peer: false,
+        root: false,
+        lengths: longer(times(1), times(5)),
+        play: |set, extent| Box::pin(lease::delete(set, extent)),
+        limits: |history, _| {
+            vec![
+                check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
+                check::allowed_failures(history).at_most(0.0),
+            ]
+        },
+    },
+    Scenario {
+        name: "lease-edited",
+        broken: "the Lease is edited: its holder, its epoch, its times",
+        modes: &[5, 17],
+        api: Api::Fake,
+        peer: false,
+        root: false,
+        lengths: longer(times(1), times(3)),
+        play: |set, extent| Box::pin(lease::edit(set, extent)),
+        limits: |history, _| {
+            vec![
+                check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
+                check::allowed_failures(history).at_most(0.0),
+            ]
+        },
+    },
+    Scenario {
+        name: "soak",
+        broken: "whatever a seed says, every twenty seconds",
+        modes: &[],
+        api: Api::Real,
+        peer: false,
+        root: false,
+        lengths: longer(seconds(300), seconds(1200)),
+        play: |set, extent| Box::pin(soak::play(set, extent)),
+        limits: |history, _| {
+            vec![
+                check::failovers(history).at_most(limits::FAILOVER),
+                check::failed_so_long(history).at_most(3.0),
+            ]
+        },
+    },
+];

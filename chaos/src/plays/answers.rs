@@ -1,0 +1,166 @@
+//! An API server that answers, but wrongly, late, or with a refusal.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use tokio::time::Instant;
+
+use super::set::{START, Server, Set};
+use crate::catalogue::Extent;
+use crate::fakeapi::{Endpoint, Fault};
+use crate::scenario::say;
+use crate::stage::link::Way;
+
+/// Each answer is late.
+pub const LATE: &str = "the API server is slow";
+
+/// Whoever lists is told to come back later.
+pub const THROTTLED: &str = "429 for lists";
+
+/// Whoever renews is told to come back later, or is not allowed to.
+pub const REFUSED: &str = "the Lease is refused";
+
+/// What a list holds is not what there is.
+pub const WRONG: &str = "a list is answered wrongly";
+
+/// Half of the time that a call takes more: within an attempt's patience, so that nothing may come of it.
+const A_LITTLE: Duration = Duration::from_millis(300);
+
+/// The same, far beyond it.
+const MUCH: Duration = Duration::from_secs(5);
+
+/// The calls for a Lease that one replica may make in a second while they are refused.
+const CALLS: usize = 3;
+
+/// Lists are as they were some writes ago.
+pub const LATE_LISTS: &str = "lists are older than the table";
+
+/// The store is an older one, and its versions go on from there.
+pub const RESTORED: &str = "the store is restored from a backup";
+
+/// How many writes a store that lags, or a backup, is behind.
+const BEHIND: u64 = 20;
+
+/// For so long versions that are too low are not believed, and then they are.
+const DOUBT: Duration = Duration::from_secs(60);
+
+/// How long one wrong answer is given.
+const ANSWERED: Duration = Duration::from_secs(7);
+
+/// Makes each call take 0.6 s; a change is published all the same.
+pub async fn late(set: &mut Set, extent: Extent) -> Result<()> {
+    set.begin(LATE, &[]);
+    for path in &set.to_api {
+        path.carry(Way::Late(A_LITTLE))?;
+    }
+    let end = Instant::now() + extent.time();
+    while Instant::now() < end {
+        set.change_arrives(START).await?;
+        tokio::time::sleep(set.sizes.poll).await;
+    }
+    set.heal().await
+}
+
+/// Makes each call take 10 s: nobody can lead, and everybody serves on.
+pub async fn very_late(set: &mut Set, extent: Extent) -> Result<()> {
+    set.begin(LATE, &[]);
+    for path in &set.to_api {
+        path.carry(Way::Late(MUCH))?;
+    }
+    tokio::time::sleep(extent.time()).await;
+    set.heal().await?;
+    set.change_arrives(START).await.map(drop)
+}
+
+/// Answers 429 to whoever lists; the election must not feel it.
+pub async fn throttled(set: &mut Set, extent: Extent) -> Result<()> {
+    set.begin(THROTTLED, &[]);
+    for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Leases) {
+        set.upstream.servers().iter().for_each(|server| server.break_with(endpoint, Fault::Status(429)));
+    }
+    tokio::time::sleep(extent.time()).await;
+    set.heal().await?;
+    set.change_arrives(START).await.map(drop)
+}
+
+/// Answers `status` to whoever asks for a Lease: nobody can lead, and nobody hammers.
+pub async fn refused(set: &mut Set, extent: Extent, status: u16) -> Result<()> {
+    set.begin(REFUSED, &[]);
+    let asked = |set: &Set| -> Vec<_> {
+        set.upstream.servers().iter().map(|server| server.asked(Endpoint::Leases)).collect()
+    };
+    let (before, start) = (asked(set), Instant::now());
+    for server in set.upstream.servers() {
+        server.break_with(Endpoint::Leases, Fault::Status(status));
+    }
+    say(&set.history, format!("the Lease is refused with {status}"));
+    tokio::time::sleep(extent.time()).await;
+    let seconds = usize::try_from(start.elapsed().as_secs() + 1)?;
+    for (index, (before, after)) in before.into_iter().zip(asked(set)).enumerate() {
+        let calls = after - before;
+        ensure!(calls <= seconds * CALLS, "{} asked {calls} times in {seconds} s", set.name(index));
+    }
+    set.heal().await?;
+    set.change_arrives(START).await.map(drop)
+}
+
+/// Answers lists as they were some writes ago, and kills whoever leads: the next one knows nothing but what it inherits.
+pub async fn old(set: &mut Set, extent: Extent) -> Result<()> {
+    for _ in 0..3 {
+        set.change_arrives(START).await?;
+    }
+    set.settle().await?;
+    set.begin(LATE_LISTS, &[]);
+    for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Leases) {
+        set.upstream.servers().iter().for_each(|server| server.break_with(endpoint, Fault::Late(BEHIND)));
+    }
+    let leader = set.leader().await?;
+    set.kill(leader).await?;
+    tokio::time::sleep(extent.time()).await;
+    set.heal().await?;
+    set.change_arrives(START).await.map(drop)
+}
+
+/// Restores the store from a backup: objects, versions and the Lease go back, and time goes on from there.
+pub async fn restored(set: &mut Set, extent: Extent) -> Result<()> {
+    for _ in 0..extent.times() {
+        set.change_arrives(START).await?;
+        set.begin(RESTORED, &[]);
+        set.upstream.restore_backup(BEHIND)?;
+        say(&set.history, RESTORED);
+        set.put_back().await?;
+        set.change_arrives(DOUBT + START).await?;
+        set.heal().await?;
+        set.settle().await?;
+    }
+    Ok(())
+}
+
+/// Answers one list after the other in one wrong way after the other.
+pub async fn wrong(set: &mut Set, extent: Extent) -> Result<()> {
+    let faults = [
+        Fault::NullItems,
+        Fault::ZeroItems,
+        Fault::CutJson,
+        Fault::Stall,
+        Fault::Status(404),
+        Fault::Status(500),
+    ];
+    let endpoints =
+        [Endpoint::RouteGroups, Endpoint::Discovery, Endpoint::Ingresses, Endpoint::EndpointSlices];
+    let all = faults.into_iter().flat_map(|fault| endpoints.map(|endpoint| (endpoint, fault)));
+    set.begin(WRONG, &[]);
+    for (endpoint, fault) in all.take(usize::try_from(extent.times())?) {
+        say(&set.history, format!("{endpoint}: {fault}"));
+        set.upstream.servers().iter().for_each(|server| server.break_with(endpoint, fault));
+        tokio::time::sleep(ANSWERED.min(set.sizes.poll * 3)).await;
+        set.upstream.up().await?;
+        // Until the next poll has read well.
+        tokio::time::sleep(set.sizes.poll).await;
+        if set.server == Server::Bellwether {
+            set.fleet.settled(START).await?;
+        }
+    }
+    set.heal().await?;
+    set.change_arrives(START).await.map(drop)
+}
