@@ -23,6 +23,9 @@ use crate::table::render;
 /// Before anything is broken and after it was mended: so long all is only watched.
 const QUIET: Duration = Duration::from_millis(1500);
 
+/// Between two sets: what the last one listened on is closed a moment after it is gone.
+const TIDY: Duration = Duration::from_secs(1);
+
 /// How many violations are printed in full.
 const SHOWN: usize = 10;
 
@@ -130,6 +133,7 @@ impl Session {
     }
 
     async fn build(&self, server: Server, api: Api) -> Result<Set> {
+        tokio::time::sleep(TIDY).await;
         // Two are what an operator of routesrv has: more only disagree more.
         let replicas = if server == Server::Routesrv { 2 } else { self.sizes.replicas };
         let sizes = Sizes { replicas, ..self.sizes };
@@ -236,6 +240,10 @@ async fn play(mut set: Set, scenario: &'static Scenario, extent: Extent) -> (Vec
     let records = excerpt(&set.history.records(), at);
     let mut figures = check::figures(&records, set.least_routes);
     figures.extend((scenario.limits)(&records, &set.sizes));
+    if set.server == Server::Routesrv {
+        // It has no leader to lose.
+        figures.retain(|figure| !figure.name.ends_with("failover"));
+    }
     let violations = check::all(&records, set.least_routes);
     let well = mended.is_ok();
     let broken_off = played.err().or(mended.err()).map(|error| format!("{error:#}"));
