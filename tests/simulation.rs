@@ -1,7 +1,7 @@
 //! Three whole replicas on a simulated network and clock (turmoil): partitions, holds, latency, crashes, all from a seed.
 //!
-//! `BELLWETHER_SEED=N cargo test --test simulation one_seed -- --exact --nocapture` plays one seed and tells what happened
-//! in it, with `BELLWETHER_LOG=debug` also what the replicas log; `BELLWETHER_SEEDS=A..B` plays many.
+//! `BELLWETHER_SEED=N cargo test --test simulation` plays one seed and tells what happened in it, with `BELLWETHER_LOG=debug`
+//! also what the replicas log; `BELLWETHER_SEEDS=A..B` plays many.
 
 #[path = "simulation/api.rs"]
 mod api;
@@ -60,7 +60,7 @@ struct Run {
 /// Plays a seed in a process of its own: what tokio and maps draw at random there comes from the seed too.
 fn play(seed: u64, environment: &[(&str, &str)]) -> Run {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "one_seed", "--nocapture"]).env("BELLWETHER_SEED", seed.to_string());
+    command.env("BELLWETHER_SEED", seed.to_string());
     let output = command.envs(environment.iter().copied()).output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     let log: Vec<String> =
@@ -72,18 +72,39 @@ fn play(seed: u64, environment: &[(&str, &str)]) -> Run {
     Run { held: output.status.success(), log, polls, tables, in_step_after_millis }
 }
 
-/// Plays `BELLWETHER_SEED`, or the first one stored, and tells what happened in it.
-#[test]
-fn one_seed() {
-    let asked = std::env::var("BELLWETHER_SEED").ok();
-    let seed =
-        asked.map_or_else(|| stored().next().expect("one is stored"), |seed| seed.parse().expect("a seed"));
+/// All of it, or what has one of the arguments in its name; with `BELLWETHER_SEED` that run alone, in this process.
+fn main() {
+    if let Ok(seed) = std::env::var("BELLWETHER_SEED") {
+        return one_seed(seed.parse().expect("BELLWETHER_SEED=N"));
+    }
+    let checks: &[(&str, fn())] = &[
+        ("a_lease_without_compare_and_swap_is_noticed", a_lease_without_compare_and_swap_is_noticed),
+        ("a_replica_whose_grants_do_not_end_is_noticed", a_replica_whose_grants_do_not_end_is_noticed),
+        #[cfg(feature = "mutations")]
+        ("a_protection_that_is_left_out_is_missed", a_protection_that_is_left_out_is_missed),
+        ("one_seed_is_one_run", one_seed_is_one_run),
+        ("whatever_the_network_does", whatever_the_network_does),
+    ];
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|it| !it.starts_with('-')).collect();
+    let list = std::env::args().any(|argument| argument == "--list");
+    for (name, check) in checks {
+        if list {
+            println!("{name}: test");
+        } else if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
+            check();
+            println!("test {name} ... ok");
+        }
+    }
+}
+
+/// Plays a seed, and tells what happened in it.
+fn one_seed(seed: u64) {
     if let Ok(filter) = std::env::var("BELLWETHER_LOG") {
         let filter = tracing_subscriber::EnvFilter::new(filter);
         let _ = tracing_subscriber::fmt().with_env_filter(filter).without_time().try_init();
     }
     mad_turmoil::rand::set_rng(StdRng::seed_from_u64(seed));
-    // The random state of this thread's maps is older.
+    // The random state of this thread's maps may be older.
     let outcome = std::thread::spawn(move || faults::run(seed)).join().expect("it comes to an end");
     outcome.witness.log.iter().for_each(|line| println!("| {line}"));
     let (polls, tables) = (outcome.witness.polls, outcome.witness.tables);
@@ -91,8 +112,8 @@ fn one_seed() {
     assert_eq!(outcome.verdict, Ok(()), "seed {seed}");
 }
 
-#[test]
-fn whatever_the_network_does_no_client_steps_back_and_all_come_into_step() {
+/// No client steps back, nothing forks or lies, one guard is open at most; and in the end all come into step.
+fn whatever_the_network_does() {
     let (mut all, mut failed, seeds) = (Run::default(), Vec::new(), seeds());
     for seed in &seeds {
         let run = play(*seed, &[]);
@@ -105,9 +126,7 @@ fn whatever_the_network_does_no_client_steps_back_and_all_come_into_step() {
         all.in_step_after_millis = all.in_step_after_millis.max(run.in_step_after_millis);
         if !run.held {
             run.log.iter().for_each(|line| println!("{line}"));
-            println!(
-                "replay: BELLWETHER_SEED={seed} cargo test --test simulation one_seed -- --exact --nocapture"
-            );
+            println!("replay: BELLWETHER_SEED={seed} cargo test --test simulation");
             failed.push(seed);
         }
     }
@@ -120,7 +139,6 @@ fn whatever_the_network_does_no_client_steps_back_and_all_come_into_step() {
 
 /// Builds with the feature `mutations` can leave a protection out.
 #[cfg(feature = "mutations")]
-#[test]
 fn a_protection_that_is_left_out_is_missed() {
     use bellwether::protection::{Protection, VARIABLE};
     for protection in [Protection::Fence, Protection::Grants] {
@@ -132,7 +150,6 @@ fn a_protection_that_is_left_out_is_missed() {
 }
 
 /// Without mutual TLS, and with it.
-#[test]
 fn one_seed_is_one_run() {
     for seed in [6, 7] {
         assert_eq!(replica::has_mutual_tls(seed), seed == 7);
@@ -145,7 +162,6 @@ fn one_seed_is_one_run() {
     }
 }
 
-#[test]
 fn a_lease_without_compare_and_swap_is_noticed() {
     assert_eq!(two_that_take_the_lease_at_once(Broken::Nothing), Ok(()));
     let found = two_that_take_the_lease_at_once(Broken::Store).expect_err("two that lead");
@@ -165,7 +181,6 @@ fn two_that_take_the_lease_at_once(broken: Broken) -> Result<(), String> {
     world.pass(Duration::from_secs(6))
 }
 
-#[test]
 fn a_replica_whose_grants_do_not_end_is_noticed() {
     let mut world = World::new(1, Broken::Nothing);
     assert!(world.until(Duration::from_secs(10), World::converged).expect("all is well"));
