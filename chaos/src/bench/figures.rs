@@ -55,7 +55,7 @@ impl Row {
             Self::PollCpu => "CPU per unchanged poll (ms)",
             Self::PollWall => "time per unchanged poll (ms)",
             Self::Change => "pod replaced to new table served, reading included (ms)",
-            Self::ChangeMade => "  of it from the decoded objects to active (ms)",
+            Self::ChangeMade => "  of it from decoded objects to announced, mean (ms)",
             Self::SteadyMemory => "steady RSS, 300 connections, 3 zones (MiB)",
             Self::PeakMemory => "peak RSS (MiB)",
             Self::QuietP99 => "p99 of a 304 at 1,000/s, nothing else (ms)",

@@ -60,15 +60,17 @@ pub(super) async fn measure(
     note(Row::PollWall, millis(wall.elapsed()) / times.polls as f64);
 
     let mut tag = server.served().await?.gzip.0;
+    let before = made(&server).await;
     for _ in 0..times.changes {
-        let before = made(&server).await;
         let changed = Instant::now();
         upstream.replace_a_pod();
         tag = server.after(&tag).await?;
         note(Row::Change, millis(changed.elapsed()));
-        if let (Some(before), Some(after)) = (before, made(&server).await) {
-            note(Row::ChangeMade, (after - before) * 1e3);
-        }
+    }
+    // A table is served a moment before it is counted.
+    next(&mut polls, 2).await?;
+    if let (Some(before), Some(after)) = (before, made(&server).await) {
+        note(Row::ChangeMade, (after.0 - before.0) * 1e3 / (after.1 - before.1));
     }
     for zone in ZONES {
         let path = format!("/routes/{zone}");
@@ -108,15 +110,20 @@ pub(super) async fn p99(times: impl Future<Output = Result<Vec<Duration>>>) -> R
     Ok(quantile(&times, 0.99))
 }
 
-/// How many seconds our process has spent from decoded objects to active tables, as its metrics say.
-async fn made(server: &Server) -> Option<f64> {
+/// How many seconds our process has spent from decoded objects to announced tables, and on how many, as its metrics say.
+async fn made(server: &Server) -> Option<(f64, f64)> {
     if server.program != Program::Bellwether {
         return None;
     }
     let (_, reply) = Call::get(server.support, "/metrics").send().await.ok()?;
     let text = String::from_utf8_lossy(&reply.body).into_owned();
-    let line = text.lines().find_map(|line| line.strip_prefix("bellwether_making_duration_seconds_sum "))?;
-    line.trim().parse().ok()
+    let value = |name: &str| {
+        let rest = text
+            .lines()
+            .find_map(|line| line.strip_prefix("bellwether_making_duration_seconds_")?.strip_prefix(name));
+        rest?.trim().parse().ok()
+    };
+    Some((value("sum ")?, value("count ")?))
 }
 
 /// Waits until so many more polls have begun.
