@@ -128,7 +128,10 @@ impl Binaries {
                 args.splice(..0, ["serve".to_owned(), "--id=measured".to_owned()]);
                 args.push(format!("--state-dir={}", state.display()));
                 args.push(format!("--lease=file:{}", state.join("lease").display()));
-                args.push(format!("--replication-listener={}", ports::free()?));
+                // It is all there is: who does not know whether it has peers waits for what they may have been granted.
+                let replication = ports::free()?;
+                args.push(format!("--replication-listener={replication}"));
+                args.push(format!("--peers={replication}"));
             }
             Program::Routesrv => args.push("-kubernetes".to_owned()),
             Program::Nginx => args = nginx(serve, folder)?,
