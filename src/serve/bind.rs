@@ -135,7 +135,9 @@ mod tests {
     async fn connections_inherit_the_options_of_the_listener() {
         let listener = bind(&Net::Tcp, "-address", "127.0.0.1:0").await.expect("loopback has a port");
         let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("it listens");
-        let Stream::Tcp(accepted) = listener.accept().await.expect("connected") else { unreachable!() };
+        let Stream::Tcp(accepted) = listener.accept().await.expect("connected") else {
+            panic!("not over TCP")
+        };
         assert!(accepted.nodelay().expect("open"));
         let stalled = rustix::net::sockopt::tcp_user_timeout(&accepted).expect("open");
         assert_eq!(stalled, STALLED_MILLIS);

@@ -42,7 +42,7 @@ async fn ground(test: &str) -> Option<Ground> {
             assert!(name.ends_with(test) || name == "main", "{name} says that it is {test}");
             Some(ground)
         }
-        Entered::Over(_) => unreachable!("we are in there"),
+        Entered::Over(_) => panic!("this process is the one that was started in there"),
     }
 }
 
