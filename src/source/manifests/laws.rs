@@ -9,7 +9,8 @@ use crate::source::Reading;
 /// Whatever a file holds, it is read as YAML, as JSON and by its looks; faults have a place in it, and what the objects
 /// in it compile to obeys the law of tables.
 pub fn manifests(bytes: &[u8]) {
-    let lines = 1 + bytes.iter().filter(|&&byte| byte == b'\n').count();
+    // A carriage return by itself ends a line of YAML too (YAML 1.2, 5.4).
+    let lines = 1 + bytes.iter().filter(|&&byte| matches!(byte, b'\n' | b'\r')).count();
     for syntax in [None, Some(Syntax::Yaml), Some(Syntax::Json)] {
         let mut reading = Reading::default();
         take_in(&mut reading, Path::new("f"), syntax, bytes);
@@ -87,6 +88,11 @@ mod tests {
         #[test]
         fn of_pieces_of_manifests(atoms in vec(atom(), 0..24)) {
             super::manifests(atoms.concat().as_bytes());
+        }
+
+        #[test]
+        fn of_lines_that_end_in_carriage_returns(ends in vec(prop::sample::select(vec!["\r", "\n", "\r\n"]), 0..80)) {
+            super::manifests(format!("{{\"a(\": \"{}\"b", ends.concat()).as_bytes());
         }
 
         #[test]
