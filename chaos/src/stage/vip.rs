@@ -270,14 +270,9 @@ async fn follow(members: Arc<Members>, index: usize, probe: Probe, ground: Groun
             continue;
         }
         sleep(probe.lag).await;
-        // Recorded while it is out: whoever reads "in" may rely on it.
-        if !ready {
-            members.history.life(&member.target.name, LifeEvent::Out);
-        }
         members.rotate(member, ready, &ground, service);
-        if ready {
-            members.history.life(&member.target.name, LifeEvent::In);
-        }
+        // Recorded when the kernel has it: until then it gives connections to one that leaves.
+        members.history.life(&member.target.name, if ready { LifeEvent::In } else { LifeEvent::Out });
     }
 }
 

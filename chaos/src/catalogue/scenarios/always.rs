@@ -32,7 +32,8 @@ pub static ALL: &[Scenario] = &[
         limits: |history, _| {
             vec![
                 check::failovers(history).at_most(limits::FAILOVER),
-                check::publication(history).at_most(PUBLISHED),
+                // One publication waits for a replica that hangs (design D3).
+                check::publication(history).at_most(PUBLISHED + 1.1),
             ]
         },
     },
