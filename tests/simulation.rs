@@ -78,6 +78,10 @@ fn main() {
         return one_seed(seed.parse().expect("BELLWETHER_SEED=N"));
     }
     let checks: &[(&str, fn())] = &[
+        (
+            "a_leader_whose_clock_stands_still_is_refused_by_everybody",
+            a_leader_whose_clock_stands_still_is_refused_by_everybody,
+        ),
         ("a_lease_without_compare_and_swap_is_noticed", a_lease_without_compare_and_swap_is_noticed),
         ("a_replica_whose_grants_do_not_end_is_noticed", a_replica_whose_grants_do_not_end_is_noticed),
         #[cfg(feature = "mutations")]
@@ -194,4 +198,41 @@ fn a_replica_whose_grants_do_not_end_is_noticed() {
     world.change(false);
     let violation = world.pass(Duration::from_secs(10)).expect_err("it serves what was before");
     assert!(violation.contains("step back"), "{violation}");
+}
+
+/// As in a machine that is suspended: by its own clock its term goes on, and it still reads and announces. One of the others
+/// leads when the Lease has expired; the third has not seen that on the Lease, and still follows the old one.
+fn a_leader_whose_clock_stands_still_is_refused_by_everybody() {
+    let mut world = World::new(1, Broken::Nothing);
+    assert!(world.until(Duration::from_secs(10), World::converged).expect("all is well"));
+    let old = world.leader().expect("they are in step");
+    let (third, next) = ((old + 1) % 3, (old + 2) % 3);
+    let epoch = world.epoch_of(old).expect("it leads");
+    world.stick_clock(old);
+    world.hide_lease(old);
+    world.cut(world::REPLICAS[third], "api");
+    world.cut("api", world::REPLICAS[third]);
+    for client in world::CLIENTS {
+        // A machine that is suspended answers nobody.
+        world.cut(client, world::REPLICAS[old]);
+        world.cut(world::REPLICAS[old], client);
+    }
+    let led = world.until(Duration::from_secs(5), |world| world.epoch_of(next).is_some());
+    assert_eq!(led, Ok(true), "nobody follows on it");
+    assert_eq!(world.epoch_of(old), Some(epoch), "its guard is open by its own clock");
+    let begun = world.witness.lock().log.len();
+    for _ in 0..6 {
+        world.change(false);
+        world.pass(Duration::from_millis(700)).expect("nobody steps back, and nothing forks");
+    }
+    let seen = world.witness.lock().log[begun..].join("\n");
+    let stale = world.stale(third) + world.stale(next) + world.stale(old);
+    assert!(stale > 0, "nothing of it was refused:\n{seen}");
+    for other in [third, next] {
+        let taken = format!("{} activates {epoch}.", world::REPLICAS[other]);
+        assert!(!seen.contains(&taken), "{taken}:\n{seen}");
+        let current =
+            format!("{} activates {}.", world::REPLICAS[other], world.epoch_of(next).unwrap_or_default());
+        assert!(seen.contains(&current), "it does not follow the new one:\n{seen}");
+    }
 }

@@ -1,10 +1,12 @@
 //! What is played: each scenario with what it breaks, what it needs, how long it takes, and what it must keep.
 //!
-//! The numbers of modes are those of the failure-mode table that the election was designed by. Some of its modes are shown by
-//! another command, as [`ELSEWHERE`] says; what nothing shows yet, [`Scenario::missing`] does.
+//! The numbers of modes are those of the failure-mode table that the election was designed by: [`MODES`]. What a scenario
+//! cannot do, another command shows, as [`ELSEWHERE`] says.
 
 mod limits;
 mod scenarios;
+
+pub use limits::window;
 
 use std::time::Duration;
 
@@ -15,6 +17,7 @@ use futures::future::LocalBoxFuture;
 use crate::check::Figure;
 use crate::history::Record;
 use crate::plays::set::{Api, Set, Sizes};
+use crate::plays::twenty;
 
 /// One scenario.
 pub struct Scenario {
@@ -73,26 +76,64 @@ pub enum Length {
 pub struct Elsewhere {
     /// Its number.
     pub mode: u8,
-    /// What is broken.
-    pub broken: &'static str,
     /// What shows it.
     pub shown_by: &'static str,
 }
 
-/// How many failure modes the table has.
-pub const MODES: u8 = 30;
+/// The failure modes, the first of which is number 1: what is broken.
+pub const MODES: [&str; 30] = [
+    "the API server is out of reach for the leader only",
+    "the API server is out of reach for all",
+    "the leader is stopped for ten seconds, and runs on",
+    "the leader's clock stands still, as in a machine that is suspended",
+    "wall clocks are wrong, and jump",
+    "the API server is slow, or what it answers is lost",
+    "candidates race for a Lease that has expired",
+    "the leader is cut off from its followers, not from the API server",
+    "a follower is cut off from the leader",
+    "the leader crashes in the middle of a transfer",
+    "packets are lost, and no connection is reset",
+    "a rolling update",
+    "two versions side by side",
+    "all replicas restart while the API server is away",
+    "429 on everything",
+    "somebody deletes the Lease",
+    "somebody edits the Lease",
+    "the rights are lost: 403",
+    "lists are older than the table",
+    "an object that cannot be compiled",
+    "all of a kind is deleted at once",
+    "the leader has little of a processor",
+    "a follower is slow",
+    "a disk is full or read-only",
+    "a replica's address belongs to a stranger",
+    "another pod of the same name comes back",
+    "a container restarts in its pod",
+    "the store is restored from a backup",
+    "certificates are replaced",
+    "the leader of twenty dies",
+];
 
-/// The failure modes that no scenario plays, and what shows them.
-pub const ELSEWHERE: [Elsewhere; 2] = [
+/// The mode for which an older version has to be there.
+const SKEW: u8 = 13;
+
+/// The mode for which there have to be many followers.
+const HERD: u8 = 30;
+
+/// What shows failure modes beside the scenarios, or in their place.
+pub const ELSEWHERE: [Elsewhere; 3] = [
+    // No process can stop its own monotonic clock, and no kernel a single one's.
+    Elsewhere {
+        mode: 4,
+        shown_by: "cargo test --test simulation a_leader_whose_clock_stands_still_is_refused_by_everybody",
+    },
     Elsewhere {
         mode: 7,
-        broken: "candidates race for a Lease that has expired",
-        shown_by: "chaos baseline (on a real API server, beside kube-leader-election)",
+        shown_by: "chaos baseline (a barrier between read and write, beside kube-leader-election)",
     },
     Elsewhere {
         mode: 25,
-        broken: "a follower reaches a stranger at the leader's address",
-        shown_by: "cargo test --test identity (strangers and impostors are refused by either side)",
+        shown_by: "cargo test --test identity strangers_and_impostors_are_refused_by_either_side",
     },
 ];
 
@@ -102,11 +143,21 @@ impl Scenario {
         scenarios::FAMILIES.into_iter().flatten()
     }
 
-    /// The failure modes that neither a scenario nor anything in [`ELSEWHERE`] shows.
-    pub fn missing() -> Vec<u8> {
-        let elsewhere = |mode: &u8| ELSEWHERE.iter().any(|it| it.mode == *mode);
-        let played = |mode: &u8| Self::all().any(|it| it.modes.contains(mode));
-        (1..=MODES).filter(|mode| !played(mode) && !elsewhere(mode)).collect()
+    /// What shows the failure mode of that number: scenarios by their names, and commands.
+    pub fn showing(mode: u8) -> Vec<&'static str> {
+        let played = Self::all().filter(|it| it.modes.contains(&mode)).map(|it| it.name);
+        let elsewhere = ELSEWHERE.iter().filter(|it| it.mode == mode).map(|it| it.shown_by);
+        played.chain(elsewhere).collect()
+    }
+
+    /// Whether it plays an older version beside this one.
+    pub fn needs_before(&self) -> bool {
+        self.modes.contains(&SKEW)
+    }
+
+    /// How large the set is that it is played on, where others are played on one of these sizes.
+    pub fn sized(&self, sizes: Sizes) -> Sizes {
+        if self.modes.contains(&HERD) { twenty::sized(sizes) } else { sizes }
     }
 
     /// The one of that name.
@@ -157,6 +208,37 @@ mod tests {
         let plain =
             |name: &&str| name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         assert!(names.iter().all(plain), "{names:?}");
+    }
+
+    #[test]
+    fn each_failure_mode_is_shown_by_something_and_there_are_no_others() {
+        for (mode, broken) in (1..).zip(MODES) {
+            assert!(!Scenario::showing(mode).is_empty(), "nothing shows mode {mode}: {broken}");
+        }
+        let known = |mode: &u8| (1..=MODES.len()).contains(&usize::from(*mode));
+        assert!(Scenario::all().all(|scenario| scenario.modes.iter().all(known)));
+    }
+
+    #[test]
+    fn what_is_shown_elsewhere_is_there() {
+        for (test, source) in [
+            (
+                "a_leader_whose_clock_stands_still_is_refused_by_everybody",
+                include_str!("../../tests/simulation.rs"),
+            ),
+            ("strangers_and_impostors_are_refused_by_either_side", include_str!("../../tests/identity.rs")),
+        ] {
+            assert!(ELSEWHERE.iter().any(|it| it.shown_by.contains(test)), "{test}");
+            assert!(source.contains(&format!("fn {test}")), "{test}");
+        }
+    }
+
+    #[test]
+    fn only_the_leader_of_twenty_has_a_set_of_its_own_size() {
+        let sizes = Sizes { replicas: 3, routes: 20_000, skippers: 3, simulated: 300, ..Sizes::default() };
+        let sized = |name: &str| Scenario::named(name).unwrap().sized(sizes);
+        assert_eq!(sized("kill-leader"), sizes);
+        assert_eq!(sized("leader-of-twenty").replicas, 21);
     }
 
     #[test]

@@ -3,12 +3,14 @@
 //! The names are those of the invariants. A checker that cannot fail proves nothing: each has tests with histories
 //! that are bad.
 
+mod after;
 mod availability;
 mod cut;
 mod figure;
 mod freshness;
 mod latency;
 mod lives;
+mod measured;
 mod memory;
 mod tables;
 mod terms;
@@ -21,6 +23,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use after::{
+    back_in_step, ceased, disagreement, epochs_that_do_not_grow, failovers_of, leaderless, noticed,
+    out_of_step, relapses, resumed_leads_no_more, soonest_failover, starts_ready, stops, warnings,
+};
 pub use availability::{
     allowed_failures, answered, failed_in_a_row, failed_requests, failed_share, failed_so_long,
     no_failed_poll, no_failed_request, silence,
@@ -28,10 +34,12 @@ pub use availability::{
 pub use cut::{cut_by_faults, healed_within, no_cut};
 pub use figure::{Figure, Limit, Unit};
 pub use freshness::{
-    arrival, least_in_rotation, of_one_mind, oldest_shown, publication, skew, staleness_shown, tables_served,
+    arrival, least_in_rotation, of_one_mind, oldest_shown, publication, skew, staleness_shown, table_changes,
+    tables_served,
 };
 pub use latency::{kept_latency, slowest_table};
-pub use memory::{growth, slope};
+pub use measured::{least, most};
+pub use memory::{growth, more_than_before, slope};
 pub use tables::{no_fork, no_lie, no_step_back, no_wipe};
 pub use terms::{
     changes_of_leader, epochs, failover_after, failovers, handovers, no_epoch_twice, no_replica_back,

@@ -48,6 +48,8 @@ struct Shared {
     faults: Mutex<BTreeMap<Endpoint, Fault>>,
     /// How often each endpoint was asked, faulty or not.
     asked: Mutex<BTreeMap<Endpoint, usize>>,
+    /// How many of those were writes, refused ones too.
+    written: Mutex<BTreeMap<Endpoint, usize>>,
     /// Counts the times that everything was healed: what stalls ends with it.
     healed: watch::Sender<usize>,
     turnstile: Turnstile,
@@ -90,6 +92,7 @@ impl FakeApi {
             store,
             faults: Mutex::default(),
             asked: Mutex::default(),
+            written: Mutex::default(),
             healed: watch::Sender::new(0),
             turnstile: Turnstile::new(),
         });
@@ -162,6 +165,11 @@ impl FakeApi {
         self.shared.asked.lock().get(&endpoint).copied().unwrap_or_default()
     }
 
+    /// How many writes `endpoint` was asked for so far, refused ones too.
+    pub fn written(&self, endpoint: Endpoint) -> usize {
+        self.shared.written.lock().get(&endpoint).copied().unwrap_or_default()
+    }
+
     /// From now on each poll waits until it is let through.
     pub fn hold(&self) {
         self.shared.turnstile.hold();
@@ -179,8 +187,11 @@ impl FakeApi {
 }
 
 impl Shared {
-    fn count(&self, endpoint: Endpoint) {
+    fn count(&self, endpoint: Endpoint, method: &str) {
         *self.asked.lock().entry(endpoint).or_default() += 1;
+        if method != "GET" {
+            *self.written.lock().entry(endpoint).or_default() += 1;
+        }
     }
 }
 

@@ -22,8 +22,8 @@ use tokio::time::Instant;
 
 pub use file::{ReadError, read};
 pub use record::{
-    Act, Answer, Change, Cut, Deed, Fault, FaultEvent, Life, LifeEvent, Memory, Name, Poll, Record, Request,
-    Role, Said, Seen, Stage, State, Table, Version,
+    Act, Answer, Change, Cut, Deed, Fault, FaultEvent, Life, LifeEvent, Measured, Memory, Name, Poll, Record,
+    Request, Role, Said, Seen, Stage, State, Table, Version,
 };
 
 /// A shared handle. Everyone appends, nobody changes.
@@ -128,6 +128,12 @@ impl History {
     /// Appends that the upstream has the marker `generation` from now on.
     pub fn change(&self, generation: u64) {
         self.push(Record::Change(Change { at: self.now(), generation }));
+    }
+
+    /// Appends that `what` of `of` (empty: of none in particular) is `value` now.
+    pub fn measured(&self, what: &str, of: &str, value: f64) {
+        let (what, of) = (self.name(what), self.name(of));
+        self.push(Record::Measured(Measured { at: self.now(), what, of, value }));
     }
 
     /// Appends a line for people.

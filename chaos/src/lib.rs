@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod baseline;
+pub mod before;
 pub mod bench;
 pub mod catalogue;
 pub mod check;

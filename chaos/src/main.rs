@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use chaos::baseline::{BaselineArgs, CandidateArgs};
+use chaos::before::BeforeArgs;
 use chaos::bench::BenchArgs;
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
@@ -32,6 +33,8 @@ struct Args {
 enum Command {
     /// Build etcd, kube-apiserver, Skipper, routesrv and the oracle, where they are not up to date. Needs Go.
     Peers,
+    /// Build an older version of Bellwether, for what plays both.
+    Before(BeforeArgs),
     /// What there is to be broken, and what must be kept meanwhile.
     List(ListArgs),
     /// Play some scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
@@ -99,6 +102,7 @@ async fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Peers => chaos::peers::build().await.map(|()| true),
+        Command::Before(args) => args.run().await,
         Command::List(args) => args.run(),
         Command::Run(args) => args.run().await,
         Command::All(args) => args.run().await,

@@ -1,6 +1,8 @@
 //! The Kubernetes API of the simulation: one Lease with compare-and-swap and a watch, and objects that change.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +28,8 @@ const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases/bellwethe
 pub struct Api {
     store: Mutex<Store>,
     lease: watch::Sender<Option<Value>>,
+    /// Who cannot read or write the Lease, nor hears of it.
+    hidden_from: Mutex<BTreeSet<IpAddr>>,
     /// A broken store carries out every replacement, whatever the Lease has become.
     pub forgets_versions: bool,
 }
@@ -41,7 +45,12 @@ struct Store {
 impl Api {
     pub fn new(forgets_versions: bool) -> Self {
         let store = Store { version: 1_000, uids: 0, labels: vec![1] };
-        Self { store: Mutex::new(store), lease: watch::Sender::new(None), forgets_versions }
+        Self {
+            store: Mutex::new(store),
+            lease: watch::Sender::new(None),
+            hidden_from: Mutex::default(),
+            forgets_versions,
+        }
     }
 
     /// Changes what replicas read to what it was before the last change, or to what it never was: its label, which is
@@ -66,14 +75,23 @@ impl Api {
         self.lease.send_replace(None);
     }
 
+    /// From now on this host neither reads the Lease nor writes it, nor hears of it; all else it reads.
+    pub fn hide_lease(&self, from: IpAddr) {
+        self.hidden_from.lock().insert(from);
+    }
+
+    fn hides_lease(&self, from: IpAddr) -> bool {
+        self.hidden_from.lock().contains(&from)
+    }
+
     /// Serves for ever.
     pub async fn serve(self: Arc<Self>) -> turmoil::Result {
         let listener = TcpListener::bind("0.0.0.0:8001").await?;
         loop {
-            let (stream, _) = listener.accept().await?;
+            let (stream, from) = listener.accept().await?;
             let api = Arc::clone(&self);
             tokio::spawn(async move {
-                let service = service_fn(move |request| Arc::clone(&api).respond(request));
+                let service = service_fn(move |request| Arc::clone(&api).respond(request, from.ip()));
                 // A client that breaks off is its own affair.
                 let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
             });
@@ -83,12 +101,16 @@ impl Api {
     async fn respond(
         self: Arc<Self>,
         request: Request<Incoming>,
+        from: IpAddr,
     ) -> Result<Response<BoxBody<Bytes, Infallible>>, hyper::Error> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let path = head.uri.path();
+        if path.starts_with(LEASES) && self.hides_lease(from) {
+            std::future::pending::<()>().await;
+        }
         if path == LEASES && head.uri.query().is_some_and(|query| query.contains("watch=true")) {
-            let frames = StreamBody::new(self.watch());
+            let frames = StreamBody::new(self.watch(from));
             return Ok(Response::new(BodyExt::boxed(frames)));
         }
         let body = serde_json::from_slice(&body).unwrap_or_default();
@@ -148,19 +170,26 @@ impl Api {
     }
 
     /// First the Lease as it is, then each change, for ten seconds.
-    fn watch(&self) -> Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync>> {
+    fn watch(
+        self: Arc<Self>,
+        from: IpAddr,
+    ) -> Pin<Box<dyn Stream<Item = Result<Frame<Bytes>, Infallible>> + Send + Sync>> {
         let end = tokio::time::Instant::now() + Duration::from_secs(10);
         let mut lease = self.lease.subscribe();
         lease.mark_changed();
-        Box::pin(stream::unfold(lease, move |mut lease| async move {
+        Box::pin(stream::unfold((lease, self), move |(mut lease, api)| async move {
             tokio::time::timeout_at(end, lease.changed()).await.ok()?.ok()?;
+            if api.hides_lease(from) {
+                tokio::time::sleep_until(end).await;
+                return None;
+            }
             let event = match lease.borrow_and_update().clone() {
                 Some(now) => json!({"type": "MODIFIED", "object": now}),
                 None => {
                     json!({"type": "DELETED", "object": {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "bellwether"}}})
                 }
             };
-            Some((Ok(Frame::data(Bytes::from(format!("{event}\n")))), lease))
+            Some((Ok(Frame::data(Bytes::from(format!("{event}\n")))), (lease, api)))
         }))
     }
 }

@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bellwether::election::Role;
-use bellwether::snapshot::Version;
+use bellwether::replication::core::Refusal;
+use bellwether::snapshot::{Epoch, Version};
 use parking_lot::Mutex;
 use turmoil::Sim;
 
@@ -19,7 +20,7 @@ use super::replica::{Replica, has_mutual_tls};
 use super::witness::Witness;
 
 pub const REPLICAS: [&str; 3] = ["r0", "r1", "r2"];
-const CLIENTS: [&str; 2] = ["c0", "c1"];
+pub const CLIENTS: [&str; 2] = ["c0", "c1"];
 
 /// A step of the simulation; also how exactly a message's delay counts.
 const TICK: Duration = Duration::from_millis(2);
@@ -189,6 +190,23 @@ impl World<'_> {
         let leads =
             |replica: &Arc<Replica>| self.seen.get(replica.name).is_some_and(|seen| seen.leads.is_some());
         self.replicas.iter().position(leads)
+    }
+
+    /// The epoch that this replica leads, as it says itself.
+    pub fn epoch_of(&self, number: usize) -> Option<u64> {
+        self.seen.get(REPLICAS[number]).and_then(|seen| seen.leads)
+    }
+
+    /// How often this replica refused what came under an epoch that was over.
+    pub fn stale(&self, number: usize) -> u64 {
+        let hub = self.replicas[number].inside().and_then(|inside| inside.hub.upgrade());
+        hub.map_or(0, |hub| hub.metrics().refusals(Refusal::StaleEpoch(Epoch::default())))
+    }
+
+    /// This replica neither renews its Lease nor hears of another one's.
+    pub fn hide_lease(&mut self, number: usize) {
+        self.note(format!("{} does not see the Lease", REPLICAS[number]));
+        self.api.hide_lease(self.sim.lookup(REPLICAS[number]));
     }
 
     pub fn cut(&mut self, from: &str, to: &str) {

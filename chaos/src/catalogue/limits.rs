@@ -5,12 +5,26 @@ use std::time::Duration;
 
 use crate::check::{self, Figure};
 use crate::history::{Fault, FaultEvent, Record};
+use crate::plays::set::Sizes;
 
 /// From the death of a leader to its successor's first announcement: the Lease, a rank's delay, two calls and a Hello.
 pub const FAILOVER: f64 = 3.3;
 
 /// From a change of the upstream, or the fault after it, to its publication: a failover, and the read that follows it.
 pub const PUBLISHED: f64 = 4.0;
+
+/// From the return of the API server until a change is published: a Lease that has expired, and a failover's calls.
+pub const RETURNED: f64 = 5.0;
+
+/// From the last renewal that was sent until the guard is closed, and what a timer and a log are late by.
+pub const GUARD: f64 = 2.4 + 0.1;
+
+/// From the end of a fault until a replica that was cut off follows, current: a new connection within half a second, a
+/// Hello, and what `/status` is late by.
+pub const REJOINED: f64 = 1.0 + 0.1;
+
+/// A fault's silence until a replica knows of it: the last grant, and what `/status` is late by.
+pub const NOTICED: f64 = 1.2 + 0.1;
 
 /// The whole of it: the other end of a window that nothing closes.
 const EVER: Range<Duration> = Duration::ZERO..Duration::MAX;
@@ -32,6 +46,12 @@ pub fn nothing_moves(history: &[Record]) -> Vec<Figure> {
 /// Nobody leads anew.
 pub fn no_change_of_leader(history: &[Record]) -> Figure {
     check::changes_of_leader(history, EVER).at_most(0.0)
+}
+
+/// No replica leaves the rotation while the fault lasts.
+pub fn all_in_rotation(history: &[Record], what: &str, sizes: &Sizes) -> Figure {
+    let all = u32::try_from(sizes.replicas).map_or(f64::MAX, f64::from);
+    check::least_in_rotation(history, window(history, what)).at_least(all)
 }
 
 /// The leader is lost for good: another one announces in time, changes are published in time, and polls fail only
@@ -64,6 +84,11 @@ pub fn window(history: &[Record], what: &str) -> Range<Duration> {
 
 const fn begun(fault: &Fault) -> Duration {
     fault.at
+}
+
+/// Each time that the fault called `what` was there.
+pub fn windows(history: &[Record], what: &str) -> Vec<Range<Duration>> {
+    crate::plays::fleet::rounds(history, what)
 }
 
 /// While the fault lasts all replicas serve one table, none leaves the rotation, and whoever looks can tell its age.

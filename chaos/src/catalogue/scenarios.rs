@@ -3,6 +3,7 @@
 mod always;
 mod answers;
 mod crowds;
+mod fleets;
 mod machines;
 mod replicas;
 
@@ -11,8 +12,8 @@ use std::time::Duration;
 use super::{Extent, Lengths, Scenario};
 
 /// All of them, family by family, in the order in which they are played.
-pub static FAMILIES: [&[Scenario]; 5] =
-    [always::ALL, replicas::ALL, answers::ALL, machines::ALL, crowds::ALL];
+pub static FAMILIES: [&[Scenario]; 6] =
+    [always::ALL, replicas::ALL, answers::ALL, machines::ALL, crowds::ALL, fleets::ALL];
 
 const fn seconds(seconds: u64) -> Extent {
     Extent::For(Duration::from_secs(seconds))

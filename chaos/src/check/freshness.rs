@@ -166,6 +166,15 @@ pub fn tables_served(history: &[Record], window: Range<Duration>) -> Figure {
     Figure::count("tables served", digests.len())
 }
 
+/// How often the table changed from one version to the next within `window`, by `/status`.
+pub fn table_changes(history: &[Record], window: Range<Duration>) -> Figure {
+    let within = states(history).filter(|(_, at, _)| window.contains(at));
+    let tables: BTreeMap<Version, &str> =
+        within.filter_map(|(_, _, seen)| Some((seen?.version?, seen?.digest.as_deref()?))).collect();
+    let digests: Vec<_> = tables.into_values().collect();
+    Figure::count("changes of the table", digests.windows(2).filter(|pair| pair[0] != pair[1]).count())
+}
+
 /// The fewest replicas that stood in the rotation at one moment within `window`.
 pub fn least_in_rotation(history: &[Record], window: Range<Duration>) -> Figure {
     let lives = Lives::of(history);

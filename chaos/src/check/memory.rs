@@ -54,6 +54,27 @@ fn steepness(points: &[(f64, f64)]) -> f64 {
     above / below
 }
 
+/// How much more memory, in MiB, a replica other than `but` took at most within `during` than it took at most within `before`:
+/// the worst of them. Without a value where one has no sample in one of the two.
+#[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
+pub fn more_than_before(
+    history: &[Record],
+    but: &[&str],
+    before: Range<Duration>,
+    during: Range<Duration>,
+) -> Figure {
+    let mut rises = Vec::new();
+    for (_, samples) in samples(history).iter().filter(|(name, _)| !but.contains(name)) {
+        let most = |window: &Range<Duration>| {
+            samples.iter().filter(|(at, _)| window.contains(at)).map(|(_, rss)| *rss as f64).reduce(f64::max)
+        };
+        rises.push(most(&before).zip(most(&during)).map(|(before, during)| (during - before) / 1024.0));
+    }
+    let worst = rises.iter().copied().collect::<Option<Vec<f64>>>();
+    let worst = worst.and_then(|rises| rises.into_iter().reduce(f64::max));
+    Figure::new("memory more than before", worst, Unit::Mib).of(rises.len())
+}
+
 fn samples(history: &[Record]) -> BTreeMap<&str, Vec<(Duration, u64)>> {
     let mut samples: BTreeMap<&str, Vec<(Duration, u64)>> = BTreeMap::new();
     for record in history {

@@ -118,7 +118,7 @@ pub fn failover_after(history: &[Record], at: Duration) -> Figure {
     Figure::time("failover", announced.map(|announced| announced - at))
 }
 
-fn announced_after(deeds: &[&Deed], at: Duration) -> Option<Duration> {
+pub(super) fn announced_after(deeds: &[&Deed], at: Duration) -> Option<Duration> {
     let announcement = |deed: &Deed| match deed.act {
         Act::CaughtUp(epoch) | Act::Announced((epoch, _)) => Some(epoch),
         _ => None,

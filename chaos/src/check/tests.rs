@@ -1,3 +1,4 @@
+mod after;
 mod availability;
 mod freshness;
 mod memory;

@@ -36,7 +36,7 @@ pub(super) async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Resu
     let Some(target) = Target::of(path) else {
         return send(&mut stream, 404, &status(404, "NotFound")).await;
     };
-    shared.count(target.endpoint);
+    shared.count(target.endpoint, &request.method);
     tokio::select! {
         () = shared.turnstile.pass(target.endpoint) => {}
         () = gone(&stream) => return Ok(()),

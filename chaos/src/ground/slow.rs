@@ -29,15 +29,28 @@ const PIECES: usize = 64;
 /// Of so many bytes at most.
 const PIECE: usize = 16 * 1024;
 
+/// A narrow way is read in pieces of so many bytes, and the kernel keeps about so many of it.
+const NARROW_PIECE: usize = 512;
+const NARROW_BUFFER: u32 = 8 * 1024;
+
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// A long way. Connections end with it, and new ones go straight again.
 pub struct Slow {
-    delay: Arc<AtomicU64>,
+    pace: Arc<Pace>,
     rule: Rule,
     to: Place,
     _tasks: JoinSet<()>,
+}
+
+/// What the way is like.
+#[derive(Default)]
+struct Pace {
+    /// In microseconds, each way.
+    delay: AtomicU64,
+    /// In bytes a second, back to whoever connects; zero: as many as there are.
+    rate: AtomicU64,
 }
 
 /// Which connections go to the harness, and where there.
@@ -59,18 +72,24 @@ impl Slow {
         let listener = TcpListener::bind((super::net::HARNESS, 0)).await.context("listen as a long way")?;
         let to_socket = SocketAddr::from((to.address(), port));
         let rule = Rule { from: from.address(), to: to_socket, carrier: listener.local_addr()? };
-        let delay = Arc::default();
+        let pace = Arc::default();
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, from.clone(), to_socket, Arc::clone(&delay)));
+        tasks.spawn(accept(listener, from.clone(), to_socket, Arc::clone(&pace)));
         net.carry(|rules| {
             rules.insert(rule);
         })?;
-        Ok(Self { delay, rule, to: to.clone(), _tasks: tasks })
+        Ok(Self { pace, rule, to: to.clone(), _tasks: tasks })
     }
 
     /// From now on everything takes so much longer, each way.
     pub fn delay(&self, delay: Duration) {
-        self.delay.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.pace.delay.store(u64::try_from(delay.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// On connections that are made from now on no more than so many bytes a second come back to whoever made them; `None`
+    /// takes the limit away, also from those that are open. Little waits on the way, so that the far end feels it.
+    pub fn narrow(&self, bytes_per_second: Option<u64>) {
+        self.pace.rate.store(bytes_per_second.unwrap_or_default(), Ordering::Relaxed);
     }
 }
 
@@ -100,27 +119,37 @@ impl Rule {
     }
 }
 
-async fn accept(listener: TcpListener, from: Place, to: SocketAddr, delay: Arc<AtomicU64>) {
+async fn accept(listener: TcpListener, from: Place, to: SocketAddr, pace: Arc<Pace>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             Ok((client, _)) = listener.accept() => {
-                let (from, delay) = (from.clone(), Arc::clone(&delay));
+                let (from, pace) = (from.clone(), Arc::clone(&pace));
                 // An error is one side's reset: closing both passes it on.
-                connections.spawn(async move { drop(carry(client, &from, to, &delay).await) });
+                connections.spawn(async move { drop(carry(client, &from, to, &pace).await) });
             }
             Some(_) = connections.join_next() => {}
         }
     }
 }
 
-async fn carry(client: TcpStream, from: &Place, to: SocketAddr, delay: &AtomicU64) -> Result<()> {
+async fn carry(client: TcpStream, from: &Place, to: SocketAddr, pace: &Pace) -> Result<()> {
     let socket = from.within(|| open(from.address()))??;
+    let narrow = pace.rate.load(Ordering::Relaxed) > 0;
+    if narrow {
+        socket.set_recv_buffer_size(NARROW_BUFFER)?;
+    }
     let server = timeout(CONNECT, socket.connect(to)).await??;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
-    tokio::try_join!(pass(from_client, to_server, delay), pass(from_server, to_client, delay))?;
+    let back = async {
+        match narrow {
+            true => trickle(from_server, to_client, &pace.rate).await,
+            false => pass(from_server, to_client, &pace.delay).await,
+        }
+    };
+    tokio::try_join!(pass(from_client, to_server, &pace.delay), back)?;
     Ok(())
 }
 
@@ -137,6 +166,22 @@ fn open(address: Ipv4Addr) -> io::Result<TcpSocket> {
         }
     }
     Err(io::ErrorKind::AddrInUse.into())
+}
+
+/// Passes everything on, and no more than so many bytes a second.
+async fn trickle(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, rate: &AtomicU64) -> io::Result<()> {
+    let mut piece = [0; NARROW_PIECE];
+    loop {
+        let length = from.read(&mut piece).await?;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&piece[..length]).await?;
+        let rate = rate.load(Ordering::Relaxed);
+        if rate > 0 {
+            tokio::time::sleep(Duration::from_secs_f64(length as f64 / rate as f64)).await;
+        }
+    }
 }
 
 /// Passes everything on, each piece after the delay that holds when it comes.

@@ -33,6 +33,8 @@ pub enum Record {
     State(State),
     /// How much memory a replica takes.
     Memory(Memory),
+    /// A number that the play itself has taken.
+    Measured(Measured),
     /// A line for people.
     Said(Said),
 }
@@ -295,6 +297,20 @@ pub struct Memory {
     pub at: Duration,
     /// What of it is resident, in KiB.
     pub rss_kib: u64,
+}
+
+/// A number that only the play can take: what it asked a replica's metrics for, or counted at the API server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// When.
+    #[serde(with = "micros")]
+    pub at: Duration,
+    /// What it is.
+    pub what: Name,
+    /// Of which part; empty where of none in particular.
+    pub of: Name,
+    /// How much.
+    pub value: f64,
 }
 
 /// A line for people.

@@ -41,6 +41,7 @@ fn one_of_each(history: &History) {
         history.push(Record::State(State { replica: replica.clone(), at, seen }));
     }
     history.push(Record::Memory(Memory { replica, at, rss_kib: 20_480 }));
+    history.measured("calls", "r1", 2.5);
 }
 
 /// Times as the file has them.
@@ -56,7 +57,7 @@ fn what_is_written_is_read_back() {
     one_of_each(&history);
     history.flush().unwrap();
     let (kept, found) = (whole_micros(&history.records()), read(&path).unwrap());
-    assert_eq!(found.len(), 22);
+    assert_eq!(found.len(), 23);
     assert_eq!(found, kept);
     assert!(matches!(&found[7], Record::Poll(Poll { at, .. }) if *at == Duration::from_micros(1_500_001)));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use tokio::time::Instant;
 
 use super::set::{START, Server, Set};
@@ -29,8 +29,11 @@ const A_LITTLE: Duration = Duration::from_millis(300);
 /// The same, far beyond it.
 const MUCH: Duration = Duration::from_secs(5);
 
-/// The calls for a Lease that one replica may make in a second while they are refused.
-const CALLS: usize = 3;
+/// The calls for a Lease that one replica made in a second while they were refused.
+pub const CALLS: &str = "calls for the Lease of one replica, per second";
+
+/// What the API server answers to one replica is lost; what it is asked for it does.
+pub const UNHEARD: &str = "no answer of the API server arrives";
 
 /// Lists are as they were some writes ago.
 pub const LATE_LISTS: &str = "lists are older than the table";
@@ -43,6 +46,9 @@ const BEHIND: u64 = 20;
 
 /// For so long versions that are too low are not believed, and then they are.
 const DOUBT: Duration = Duration::from_secs(60);
+
+/// How long no answer arrives: a renewal falls into it, and what is left of a term lasts longer.
+const UNANSWERED: Duration = Duration::from_secs(1);
 
 /// How long one wrong answer is given.
 const ANSWERED: Duration = Duration::from_secs(7);
@@ -95,13 +101,26 @@ pub async fn refused(set: &mut Set, extent: Extent, status: u16) -> Result<()> {
     }
     say(&set.history, format!("the Lease is refused with {status}"));
     tokio::time::sleep(extent.time()).await;
-    let seconds = usize::try_from(start.elapsed().as_secs() + 1)?;
+    let seconds = start.elapsed().as_secs_f64();
     for (index, (before, after)) in before.into_iter().zip(asked(set)).enumerate() {
         let calls = after - before;
-        ensure!(calls <= seconds * CALLS, "{} asked {calls} times in {seconds} s", set.name(index));
+        set.history.measured(CALLS, &set.name(index), f64::from(u32::try_from(calls)?) / seconds);
     }
     set.heal().await?;
     set.change_arrives(START).await.map(drop)
+}
+
+/// Loses what the API server answers the leader for a moment: what it wrote is written, and it does not know it.
+pub async fn unheard(set: &mut Set, extent: Extent) -> Result<()> {
+    for _ in 0..extent.times() {
+        let leader = set.leader().await?;
+        set.begin(UNHEARD, &[leader]);
+        set.to_api[leader].carry(Way::SilentDown)?;
+        tokio::time::sleep(UNANSWERED).await;
+        set.heal().await?;
+        set.change_arrives(START).await?;
+    }
+    Ok(())
 }
 
 /// Answers lists as they were some writes ago, and kills whoever leads: the next one knows nothing but what it inherits.

@@ -48,7 +48,7 @@ pub async fn restart_each(
 
 /// The most changes of leader within one round of restarts.
 pub fn changes_per_round(history: &[Record]) -> Vec<Figure> {
-    let rounds = rounds(history);
+    let rounds = rounds(history, ROUND);
     let counts = rounds.iter().map(|round| check::changes_of_leader(history, round.clone()));
     let worst = counts.max_by(|a, b| a.value.unwrap_or_default().total_cmp(&b.value.unwrap_or_default()));
     // A history without a round has not shown anything.
@@ -56,13 +56,13 @@ pub fn changes_per_round(history: &[Record]) -> Vec<Figure> {
     vec![worst.named("changes of leader in one rolling restart").of(rounds.len()).at_most(CHANGES)]
 }
 
-/// When each round was.
-fn rounds(history: &[Record]) -> Vec<std::ops::Range<std::time::Duration>> {
+/// When each round of `what` was.
+pub fn rounds(history: &[Record], what: &str) -> Vec<std::ops::Range<std::time::Duration>> {
     let mut rounds = Vec::new();
     let mut begun = None;
     for record in history {
         match record {
-            Record::Fault(fault) if *fault.what == *ROUND => match begun.take() {
+            Record::Fault(fault) if *fault.what == *what => match begun.take() {
                 None => begun = Some(fault.at),
                 Some(start) => rounds.push(start..fault.at),
             },

@@ -13,6 +13,9 @@ use crate::stage::until;
 /// The leader, and everybody who follows it.
 pub const DEAF: &str = "no way between the leader and its followers";
 
+/// From then on until the others have a leader among them, and are current.
+pub const FRESH: &str = "until the others have a leader, current";
+
 /// One follower, and everybody else of the fleet.
 pub const ALONE: &str = "no way between one follower and the others";
 
@@ -43,6 +46,7 @@ pub async fn deaf(set: &mut Set, extent: Extent) -> Result<()> {
             Server::Bellwether => {
                 led.await?;
                 let took = start.elapsed().as_secs_f64();
+                set.history.measured(FRESH, "", took);
                 say(&set.history, format!("the others have a leader after {took:.3} s"));
             }
             Server::Routesrv => drop(led),

@@ -13,6 +13,7 @@ use crate::ground::WallClock;
 use crate::ground::disk::{self, Damage, Disk};
 use crate::history::LifeEvent;
 use crate::scenario::say;
+use crate::stage::replica::metric;
 
 /// Nothing reaches a machine, and nothing comes from it.
 pub const VANISHED: &str = "the leader's machine is gone, without a word";
@@ -29,6 +30,15 @@ pub const THROTTLED: &str = "the leader gets little of a processor";
 /// Nothing can be written to a follower's disk.
 pub const FULL: &str = "a disk takes nothing";
 
+/// For how long the leader still trusts its Lease, by its own metric.
+pub const VALIDITY: &str = "least validity of the leader's Lease";
+
+/// What a follower could not write to its disk, by its own metric.
+pub const UNWRITTEN: &str = "writes to the disk that failed";
+
+/// Certificates are replaced while everybody runs.
+pub const RENEWED: &str = "new certificates";
+
 /// How many of a hundred packets get lost.
 const LOSS: u8 = 30;
 
@@ -40,6 +50,9 @@ const ROOM: u64 = 512 << 20;
 
 /// How long a machine is gone.
 const GONE: Duration = Duration::from_secs(12);
+
+/// Between two looks at a metric.
+const SAMPLE: Duration = Duration::from_millis(100);
 
 /// Between two changes while something is wrong all the time.
 const PACE: Duration = Duration::from_secs(5);
@@ -107,7 +120,18 @@ pub async fn throttle(set: &mut Set, extent: Extent) -> Result<()> {
     let leader = set.leader().await?;
     set.begin(THROTTLED, &[leader]);
     set.fleet.replicas[leader].group()?.limit_cpu(Some(CPU))?;
+    let (history, name) = (set.history.clone(), set.name(leader));
+    let support = set.fleet.replicas[leader].support();
+    let watched = tokio::spawn(async move {
+        loop {
+            if let Ok(validity) = metric(support, "bellwether_election_validity_seconds").await {
+                history.measured(VALIDITY, &name, validity);
+            }
+            tokio::time::sleep(SAMPLE).await;
+        }
+    });
     let changed = changes(set, extent).await;
+    watched.abort();
     set.fleet.replicas[leader].group()?.limit_cpu(None)?;
     changed?;
     set.heal().await
@@ -125,15 +149,24 @@ pub async fn fill_disk(set: &mut Set, extent: Extent) -> Result<()> {
     disk.fill()?;
     say(&set.history, format!("the disk of {} is full", set.name(follower)));
     changes(set, extent).await?;
+    unwritten(set, follower).await?;
     disk.free()?;
     disk.read_only(true)?;
     say(&set.history, format!("the disk of {} can only be read", set.name(follower)));
     changes(set, extent).await?;
+    unwritten(set, follower).await?;
     disk.read_only(false)?;
     set.heal().await?;
     set.kill(follower).await?;
     drop(disk);
     set.start(follower).await
+}
+
+/// Writes down how often the replica `index` could not write.
+async fn unwritten(set: &Set, index: usize) -> Result<()> {
+    let failed = set.fleet.replicas[index].metric("bellwether_last_known_good_write_errors_total").await?;
+    set.history.measured(UNWRITTEN, &set.name(index), failed);
+    Ok(())
 }
 
 /// Damages what a follower keeps on disk, in each way, while it does not run.
@@ -156,12 +189,13 @@ pub async fn damage_disk(set: &mut Set, extent: Extent) -> Result<()> {
 pub async fn rotate_certificates(set: &mut Set, extent: Extent) -> Result<()> {
     for _ in 0..extent.times() {
         set.badges.as_ref().context("replicas have no certificates on loopback")?.renew()?;
-        set.history.struck("new certificates", &[]);
+        set.begin(RENEWED, &[]);
         say(&set.history, "every replica has a new certificate");
         for _ in 0..3 {
             set.change_arrives(START).await?;
             tokio::time::sleep(PACE).await;
         }
+        set.heal().await?;
         // A stream that is made anew shows that the new ones are good.
         let follower = set.follower().await?;
         set.kill(follower).await?;

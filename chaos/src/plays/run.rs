@@ -9,7 +9,8 @@ use clap::Args;
 use super::session::Session;
 use super::set::{Server, Sizes};
 use super::soak;
-use crate::catalogue::{ELSEWHERE, Extent, Length, Scenario};
+use crate::before;
+use crate::catalogue::{Extent, Length, MODES, Scenario};
 use crate::ground::{Entered, Ground};
 use crate::table::render;
 
@@ -74,6 +75,9 @@ pub struct HowArgs {
     /// The binary of Bellwether; by default the one that Cargo builds, in the same profile.
     #[arg(long)]
     pub bellwether: Option<PathBuf>,
+    /// The binary of an older Bellwether, for what plays both; by default the one that `before` built.
+    #[arg(long)]
+    pub before: Option<PathBuf>,
     /// About so many routes.
     #[arg(long)]
     routes: Option<usize>,
@@ -98,7 +102,7 @@ pub struct HowArgs {
 }
 
 impl ListArgs {
-    /// Prints what there is.
+    /// Prints what there is; whether every failure mode is shown by something.
     ///
     /// # Errors
     ///
@@ -109,7 +113,9 @@ impl ListArgs {
             let modes: Vec<_> = it.modes.iter().map(ToString::to_string).collect();
             let length = |length| it.lengths.of(length).map_or("-".to_owned(), shown);
             let api = format!("{:?}", it.api).to_lowercase();
-            let needs = if it.root { "root" } else { "" }.to_owned();
+            let needs = [(it.root, "root"), (it.needs_before(), "before")];
+            let needs = needs.iter().filter(|(needed, _)| *needed).map(|(_, what)| *what);
+            let needs = needs.collect::<Vec<_>>().join(", ");
             let lengths = [Length::Short, Length::All, Length::Full].map(length);
             [vec![it.name.to_owned(), modes.join(","), api, needs], lengths.to_vec()].concat()
         });
@@ -119,14 +125,14 @@ impl ListArgs {
             println!("{}: {}", it.name, it.broken);
         }
         println!();
-        for it in ELSEWHERE {
-            println!("mode {}, {}: {}", it.mode, it.broken, it.shown_by);
+        let mut all = true;
+        for (mode, broken) in (1..).zip(MODES) {
+            let shown = Scenario::showing(mode);
+            all &= !shown.is_empty();
+            let shown = if shown.is_empty() { "NOTHING".to_owned() } else { shown.join(", ") };
+            println!("mode {mode}, {broken}: {shown}");
         }
-        let missing: Vec<_> = Scenario::missing().iter().map(ToString::to_string).collect();
-        if !missing.is_empty() {
-            println!("not shown by any scenario yet: modes {}", missing.join(", "));
-        }
-        Ok(true)
+        Ok(all)
     }
 }
 
@@ -206,6 +212,11 @@ impl HowArgs {
             Entered::Over(true) => Ok(None),
             Entered::Over(false) => anyhow::bail!("not all is well"),
         }
+    }
+
+    /// The binary of an older version: the one that was given, or the one that `before` built.
+    pub(super) fn before(&self) -> Option<PathBuf> {
+        self.before.clone().or_else(before::built)
     }
 
     pub(super) fn sizes(&self, length: Length) -> Sizes {

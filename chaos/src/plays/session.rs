@@ -97,7 +97,8 @@ impl Session {
     /// Where the set cannot be built, or the scenario needs another ground.
     pub async fn play_one(&self, scenario: &'static Scenario, extent: Extent) -> Result<Side> {
         ensure!(!scenario.root || self.ground.has_places(), "{} needs namespaces", scenario.name);
-        let set = self.build(Server::Bellwether, scenario.api).await?;
+        let sizes = self.sizes_of(scenario, Server::Bellwether);
+        let set = self.build(Server::Bellwether, scenario.api, sizes).await?;
         let (_, side, _) = play(set, scenario, extent).await;
         print_side(scenario, &side);
         Ok(side)
@@ -115,13 +116,24 @@ impl Session {
                     println!("\n== {} is left out: it needs namespaces", scenario.name);
                     continue;
                 }
+                if scenario.needs_before() && self.how.before().is_none() {
+                    println!(
+                        "\n== {} is left out: it needs an older version, which `chaos before REVISION` builds, or --before",
+                        scenario.name
+                    );
+                    continue;
+                }
                 if self.resume && self.taken_up(scenario, server)? {
                     println!("\n== {} has its result already", scenario.name);
                     continue;
                 }
+                let sizes = self.sizes_of(scenario, server);
                 let current = match set.take() {
-                    Some(set) => set,
-                    None => self.build(server, api).await?,
+                    Some(set) if set.sizes == sizes => set,
+                    other => {
+                        drop(other);
+                        self.build(server, api, sizes).await?
+                    }
                 };
                 let (records, side, left) = play(current, scenario, *extent).await;
                 print_side(scenario, &side);
@@ -132,15 +144,20 @@ impl Session {
         Ok(())
     }
 
-    async fn build(&self, server: Server, api: Api) -> Result<Set> {
-        tokio::time::sleep(TIDY).await;
+    fn sizes_of(&self, scenario: &Scenario, server: Server) -> Sizes {
+        let sizes = scenario.sized(self.sizes);
         // Two are what an operator of routesrv has: more only disagree more.
-        let replicas = if server == Server::Routesrv { 2 } else { self.sizes.replicas };
-        let sizes = Sizes { replicas, ..self.sizes };
+        let replicas = if server == Server::Routesrv { 2 } else { sizes.replicas };
+        Sizes { replicas, ..sizes }
+    }
+
+    async fn build(&self, server: Server, api: Api, sizes: Sizes) -> Result<Set> {
+        tokio::time::sleep(TIDY).await;
         let (ground, binary) = (self.ground.clone(), self.how.bellwether.clone());
         let env = self.without.map(|without| (VARIABLE.to_owned(), without.name().to_owned()));
         let env = env.into_iter().collect();
         let mut set = Set::build(ground, server, api, sizes, binary, env).await?;
+        set.before = self.how.before();
         if let Some(seed) = self.seed {
             set.seed = seed;
         }

@@ -66,7 +66,7 @@ pub enum Server {
 }
 
 /// How large a set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// The replicas.
     pub replicas: usize,
@@ -128,6 +128,8 @@ pub struct Set {
     pub badges: Option<Badges>,
     /// What a random play begins with.
     pub seed: u64,
+    /// The binary of an older version, where there is one.
+    pub before: Option<PathBuf>,
     /// What is broken now.
     open: Vec<FaultId>,
     /// What the API server lacks now.
@@ -242,6 +244,7 @@ impl Set {
             folder,
             badges,
             seed: SEED,
+            before: None,
             open: Vec::new(),
             deleted: Vec::new(),
             paused: Vec::new(),

@@ -154,6 +154,7 @@ const fn end(record: &Record) -> Option<Duration> {
         Record::Deed(it) => Some(it.at),
         Record::State(it) => Some(it.at),
         Record::Memory(it) => Some(it.at),
+        Record::Measured(it) => Some(it.at),
         Record::Said(it) => Some(it.at),
     }
 }

@@ -82,6 +82,11 @@ impl Replica {
         &self.launch.name
     }
 
+    /// How it is started.
+    pub fn launch(&self) -> &Launch {
+        &self.launch
+    }
+
     /// Where it runs.
     pub fn place(&self) -> &Place {
         &self.launch.place
@@ -232,11 +237,7 @@ impl Replica {
     ///
     /// Where it does not answer, or has no such metric.
     pub async fn metric(&self, name: &str) -> Result<f64> {
-        let sent = Call::get(self.launch.support, "/metrics").send().await;
-        let (_, reply) = sent.map_err(|failure| anyhow::anyhow!(failure.cause))?;
-        let text = String::from_utf8_lossy(&reply.body);
-        let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        value.with_context(|| format!("{} has no metric {name}", self.launch.name))
+        metric(self.launch.support, name).await.with_context(|| format!("ask {}", self.launch.name))
     }
 
     /// Whether it says that it is ready.
@@ -255,6 +256,19 @@ impl Replica {
             process.signal(signal);
         }
     }
+}
+
+/// The value of the metric `name`, which has no labels, of the replica that answers at `support`.
+///
+/// # Errors
+///
+/// Where nobody answers, or there is no such metric.
+pub async fn metric(support: SocketAddr, name: &str) -> Result<f64> {
+    let sent = Call::get(support, "/metrics").send().await;
+    let (_, reply) = sent.map_err(|failure| anyhow::anyhow!(failure.cause))?;
+    let text = String::from_utf8_lossy(&reply.body);
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    value.with_context(|| format!("there is no metric {name}"))
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use crate::check;
 use crate::plays::set::Api;
 use crate::plays::{clients, content, fleet, leader, upstream};
 
+/// From SIGTERM to the leader until the next one announces: nobody waits for a Lease to expire.
+const HANDED_OVER: f64 = 0.2;
+
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[
     Scenario {
@@ -34,6 +37,8 @@ pub static ALL: &[Scenario] = &[
                 check::failovers(history).at_most(limits::FAILOVER),
                 // One publication waits for a replica that hangs (design D3).
                 check::publication(history).at_most(PUBLISHED + 1.1),
+                check::resumed_leads_no_more(history).at_most(0.1),
+                check::back_in_step(history, "SIGSTOP").at_most(limits::REJOINED),
             ]
         },
     },
@@ -47,9 +52,10 @@ pub static ALL: &[Scenario] = &[
         lengths: always(times(1), times(2), times(5)),
         play: |set, extent| Box::pin(leader::partition(set, extent)),
         limits: |history, _| {
-            let cut = limits::window(history, leader::UNREACHABLE);
             vec![
-                check::failover_after(history, cut.start).at_most(limits::FAILOVER),
+                check::failovers_of(history, leader::UNREACHABLE).at_most(limits::FAILOVER),
+                check::ceased(history, leader::UNREACHABLE).at_most(limits::GUARD),
+                check::back_in_step(history, leader::UNREACHABLE).at_most(2.0),
                 check::publication(history).at_most(PUBLISHED),
                 check::allowed_failures(history).at_most(0.0),
             ]
@@ -64,10 +70,11 @@ pub static ALL: &[Scenario] = &[
         root: false,
         lengths: always(seconds(15), seconds(60), seconds(300)),
         play: |set, extent| Box::pin(upstream::down(set, extent)),
-        limits: |history, _| {
+        limits: |history, sizes| {
             let mut figures = limits::static_while(history, upstream::AWAY);
             figures.extend(limits::nothing_lost(history));
-            figures.push(check::publication(history).at_most(5.0));
+            figures.push(limits::all_in_rotation(history, upstream::AWAY, sizes));
+            figures.push(check::publication(history).at_most(limits::RETURNED));
             figures
         },
     },
@@ -81,8 +88,10 @@ pub static ALL: &[Scenario] = &[
         lengths: longer(seconds(60), seconds(300)),
         play: |set, extent| Box::pin(upstream::restart_without(set, extent)),
         limits: |history, _| {
+            let away = limits::window(history, upstream::AWAY);
             let mut figures = limits::static_while(history, upstream::AWAY);
-            figures.push(check::publication(history).at_most(5.0));
+            figures.push(check::starts_ready(history, away).at_most(2.0));
+            figures.push(check::publication(history).at_most(limits::RETURNED));
             figures
         },
     },
@@ -98,6 +107,9 @@ pub static ALL: &[Scenario] = &[
         limits: |history, _| {
             let mut figures = limits::nothing_lost(history);
             figures.extend(fleet::changes_per_round(history));
+            figures.push(check::handovers(history).at_most(HANDED_OVER));
+            // Half of the grace that deploy/ gives.
+            figures.push(check::stops(history).at_most(15.0));
             figures.push(check::publication(history).at_most(PUBLISHED));
             figures
         },
@@ -119,6 +131,7 @@ pub static ALL: &[Scenario] = &[
         },
     },
     Scenario {
+        // All of a kind at once: by the design it waits for an operator, not for some polls only.
         name: "mass-deletion",
         broken: "all RouteGroups are deleted at once",
         modes: &[21],

@@ -3,9 +3,25 @@
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits;
-use crate::check;
+use crate::check::{self, Figure, Unit};
+use crate::history::Record;
 use crate::plays::answers;
 use crate::plays::set::Api;
+
+/// Nobody can renew: the guard closes, everybody serves on, few calls are made, few lines are written, and a change is
+/// published soon after the end.
+fn limits_of_refusals(history: &[Record], calls: f64, recovers: f64) -> Vec<Figure> {
+    let refused = limits::window(history, answers::REFUSED);
+    let mut figures = limits::static_while(history, answers::REFUSED);
+    figures.extend(limits::nothing_lost(history));
+    figures.extend([
+        check::ceased(history, answers::REFUSED).at_most(limits::GUARD),
+        check::most(history, answers::CALLS, Unit::Count).at_most(calls),
+        check::warnings(history, refused, "cannot reach the lease").at_most(1.0),
+        check::publication(history).at_most(recovers),
+    ]);
+    figures
+}
 
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[
@@ -35,6 +51,7 @@ pub static ALL: &[Scenario] = &[
         play: |set, extent| Box::pin(answers::very_late(set, extent)),
         limits: |history, _| {
             let mut figures = limits::static_while(history, answers::LATE);
+            figures.push(check::ceased(history, answers::LATE).at_most(limits::GUARD));
             figures.extend(limits::nothing_lost(history));
             figures
         },
@@ -64,12 +81,7 @@ pub static ALL: &[Scenario] = &[
         root: false,
         lengths: longer(seconds(20), seconds(60)),
         play: |set, extent| Box::pin(answers::refused(set, extent, 429)),
-        limits: |history, _| {
-            let mut figures = limits::static_while(history, answers::REFUSED);
-            figures.extend(limits::nothing_lost(history));
-            figures.push(check::publication(history).at_most(5.0));
-            figures
-        },
+        limits: |history, _| limits_of_refusals(history, 3.0, 4.0),
     },
     Scenario {
         name: "rights-lost",
@@ -80,12 +92,7 @@ pub static ALL: &[Scenario] = &[
         root: false,
         lengths: longer(seconds(20), seconds(60)),
         play: |set, extent| Box::pin(answers::refused(set, extent, 403)),
-        limits: |history, _| {
-            let mut figures = limits::static_while(history, answers::REFUSED);
-            figures.extend(limits::nothing_lost(history));
-            figures.push(check::publication(history).at_most(5.0));
-            figures
-        },
+        limits: |history, _| limits_of_refusals(history, 2.0, 5.0),
     },
     Scenario {
         name: "wrong-answers",

@@ -3,7 +3,7 @@
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits::{self, PUBLISHED};
-use crate::check;
+use crate::check::{self, Unit};
 use crate::plays::machine;
 use crate::plays::set::Api;
 
@@ -71,7 +71,10 @@ pub static ALL: &[Scenario] = &[
         root: true,
         lengths: longer(seconds(20), seconds(60)),
         play: |set, extent| Box::pin(machine::throttle(set, extent)),
-        limits: |history, _| vec![limits::no_change_of_leader(history)],
+        limits: |history, _| {
+            let validity = check::least(history, machine::VALIDITY, Unit::Seconds);
+            vec![limits::no_change_of_leader(history), validity.at_least(0.3)]
+        },
     },
     Scenario {
         name: "disk-full",
@@ -82,7 +85,10 @@ pub static ALL: &[Scenario] = &[
         root: true,
         lengths: longer(seconds(10), seconds(30)),
         play: |set, extent| Box::pin(machine::fill_disk(set, extent)),
-        limits: |history, _| vec![check::publication(history).at_most(PUBLISHED)],
+        limits: |history, _| {
+            let unwritten = check::least(history, machine::UNWRITTEN, Unit::Count);
+            vec![check::publication(history).at_most(PUBLISHED), unwritten.at_least(1.0)]
+        },
     },
     Scenario {
         name: "disk-damaged",
@@ -104,6 +110,11 @@ pub static ALL: &[Scenario] = &[
         root: true,
         lengths: longer(times(1), times(5)),
         play: |set, extent| Box::pin(machine::rotate_certificates(set, extent)),
-        limits: |history, _| limits::nothing_moves(history),
+        limits: |history, _| {
+            let mut figures = limits::nothing_moves(history);
+            let renewed = limits::window(history, machine::RENEWED);
+            figures.push(check::out_of_step(history, renewed).at_most(1.0));
+            figures
+        },
     },
 ];

@@ -1,9 +1,11 @@
 //! What happens to replicas and between them, and to their Lease.
 
+use std::time::Duration;
+
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits::{self, PUBLISHED};
-use crate::check;
+use crate::check::{self, Unit};
 use crate::plays::set::Api;
 use crate::plays::{followers, lease, soak};
 
@@ -27,6 +29,7 @@ pub static ALL: &[Scenario] = &[
     Scenario {
         name: "crash-while-publishing",
         broken: "the leader is killed at some moment of a publication",
+        // A temporary file has one name, which the next write takes: none is ever left over.
         modes: &[10],
         api: Api::Real,
         peer: true,
@@ -65,6 +68,8 @@ pub static ALL: &[Scenario] = &[
         limits: |history, _| {
             vec![
                 check::failovers(history).at_most(limits::FAILOVER),
+                // It is somebody else: what is left of a Lease that was renewed at most 0.9 s before has to pass.
+                check::soonest_failover(history, "kill -9").at_least(2.1),
                 check::publication(history).at_most(PUBLISHED),
             ]
         },
@@ -89,7 +94,13 @@ pub static ALL: &[Scenario] = &[
         root: false,
         lengths: longer(times(1), times(5)),
         play: |set, extent| Box::pin(followers::deaf(set, extent)),
-        limits: |history, _| vec![check::allowed_failures(history).at_most(0.0)],
+        limits: |history, _| {
+            let lost = check::allowed_failures(history).at_most(0.0);
+            // Nobody hears the leader for two Leases; then it gives the Lease up, and stands aside for three.
+            let relapses = check::relapses(history, followers::DEAF, Duration::from_secs(9));
+            let fresh = check::most(history, followers::FRESH, Unit::Seconds);
+            vec![fresh.at_most(2.0 * 3.0 + limits::FAILOVER), relapses.at_most(0.0), lost]
+        },
     },
     Scenario {
         name: "follower-cut-off",
@@ -107,6 +118,8 @@ pub static ALL: &[Scenario] = &[
                 check::publication(history).at_most(PUBLISHED + 1.1),
                 check::allowed_failures(history).at_most(0.0),
                 check::of_one_mind(history, end).at_most(2.0),
+                check::noticed(history, followers::ALONE).at_most(limits::NOTICED),
+                check::back_in_step(history, followers::ALONE).at_most(limits::REJOINED),
             ]
         },
     },
@@ -123,6 +136,8 @@ pub static ALL: &[Scenario] = &[
             vec![
                 check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
                 check::allowed_failures(history).at_most(0.0),
+                check::leaderless(history).at_most(limits::FAILOVER),
+                check::epochs_that_do_not_grow(history).at_most(0.0),
             ]
         },
     },
@@ -139,6 +154,8 @@ pub static ALL: &[Scenario] = &[
             vec![
                 check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
                 check::allowed_failures(history).at_most(0.0),
+                check::leaderless(history).at_most(limits::FAILOVER),
+                check::epochs_that_do_not_grow(history).at_most(0.0),
             ]
         },
     },

@@ -129,3 +129,13 @@ fn tables_and_the_rotation_are_counted_within_the_window() {
     assert_eq!(least_in_rotation(&history, MS * 20..MS * 50).value, Some(2.0));
     assert_eq!(oldest_shown(&[aged(1, "r0", Some(2_500)), aged(2, "r1", Some(9))]).value, Some(2.5));
 }
+
+#[test]
+fn a_table_that_flips_back_and_forth_has_changed_twice() {
+    let serves = |at, version, digest| state(at, "r0", Some(serving(version, digest)));
+    let history =
+        [serves(1, (1, 1), "aa"), serves(2, (2, 0), "aa"), serves(3, (2, 1), "bb"), serves(4, (3, 1), "aa")];
+    let all = Duration::ZERO..Duration::MAX;
+    assert!(!table_changes(&history, all.clone()).at_most(1.0).kept);
+    assert!(table_changes(&history[..3], all).at_most(1.0).kept);
+}

@@ -34,3 +34,19 @@ fn nothing_is_said_of_a_replica_that_nobody_weighed() {
     assert!(!slope(&history, MINUTE * 5..MINUTE * 20).at_most(4.0).kept);
     assert!(!growth(&[], MINUTE..MINUTE * 2, MINUTE..MINUTE * 2).at_most(1.03).kept);
 }
+
+#[test]
+fn a_queue_in_a_replica_shows_as_more_than_before_and_that_of_the_slow_one_is_its_own() {
+    let (before, during) = (MINUTE..MINUTE * 5, MINUTE * 5..MINUTE * 20);
+    let queue = samples(|second| if second < 300 { 30_720 } else { 61_440 });
+    let rise = more_than_before(&queue, &["r1"], before.clone(), during.clone());
+    assert_eq!(rise.value, Some(30.0));
+    assert!(!rise.at_most(22.0).kept);
+    let even = samples(|_| 30_720);
+    assert!(more_than_before(&even, &[], before.clone(), during.clone()).at_most(0.0).kept);
+    assert!(
+        !more_than_before(&queue, &["r0"], before.clone(), during).at_most(22.0).kept,
+        "nobody was weighed"
+    );
+    assert!(!more_than_before(&even, &[], before, MINUTE * 30..MINUTE * 40).at_most(22.0).kept);
+}
