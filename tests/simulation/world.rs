@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bellwether::election::Role;
-use bellwether::replication::core::Refusal;
-use bellwether::snapshot::{Epoch, Version};
+use bellwether::replication::hub::Hub;
+use bellwether::snapshot::Version;
 use parking_lot::Mutex;
 use turmoil::Sim;
 
@@ -197,10 +197,10 @@ impl World<'_> {
         self.seen.get(REPLICAS[number]).and_then(|seen| seen.leads)
     }
 
-    /// How often this replica refused what came under an epoch that was over.
-    pub fn stale(&self, number: usize) -> u64 {
-        let hub = self.replicas[number].inside().and_then(|inside| inside.hub.upgrade());
-        hub.map_or(0, |hub| hub.metrics().refusals(Refusal::StaleEpoch(Epoch::default())))
+    /// What this replica shares among its tasks.
+    pub fn hub(&self, number: usize) -> Arc<Hub> {
+        let inside = self.replicas[number].inside().expect("it runs");
+        inside.hub.upgrade().expect("it runs")
     }
 
     /// This replica neither renews its Lease nor hears of another one's.

@@ -9,7 +9,7 @@ use crate::stage::replica::{Replica, Status};
 use crate::stage::until;
 use crate::stage::vip::Target;
 
-/// How often states are asked for while waiting for one.
+/// How often states are asked for while waiting for one, of three replicas; of more less often, as asking is work too.
 const EVERY: Duration = Duration::from_millis(20);
 
 /// All replicas, running or not.
@@ -44,7 +44,7 @@ impl Fleet {
     ///
     /// Where that does not come in time; with the ends of their logs.
     pub async fn leader(&self, deadline: Duration) -> Result<usize> {
-        let found = until("one leader", deadline, EVERY, async || {
+        let found = until("one leader", deadline, self.pace(), async || {
             let statuses = self.statuses().await;
             let leads =
                 |status: &Option<Status>| status.as_ref().is_some_and(|status| status.role == "leader");
@@ -61,7 +61,8 @@ impl Fleet {
     ///
     /// Where one ends, or that does not come in time; with the ends of their logs.
     pub async fn ready(&mut self, deadline: Duration) -> Result<()> {
-        let ready = until("all replicas ready", deadline, EVERY, async || {
+        let pace = self.pace();
+        let ready = until("all replicas ready", deadline, pace, async || {
             for replica in &mut self.replicas {
                 if replica.gone() {
                     return Some(Err(anyhow!("{} has ended", replica.name())));
@@ -79,7 +80,7 @@ impl Fleet {
     ///
     /// Where that does not come in time; with the ends of their logs.
     pub async fn settled(&self, deadline: Duration) -> Result<String> {
-        let settled = until("all replicas current with one digest", deadline, EVERY, async || {
+        let settled = until("all replicas current with one digest", deadline, self.pace(), async || {
             let statuses: Vec<Status> = self.statuses().await.into_iter().collect::<Option<_>>()?;
             let digest = statuses.first()?.digest.clone()?;
             let same =
@@ -88,6 +89,10 @@ impl Fleet {
             (same && leaders == 1).then_some(digest)
         });
         settled.await.map_err(|error| self.blame(&error))
+    }
+
+    fn pace(&self) -> Duration {
+        EVERY * u32::try_from(self.replicas.len() / 3).unwrap_or(1).max(1)
     }
 
     /// The error, with the ends of all logs.

@@ -1,5 +1,7 @@
 //! What an API server can answer instead of what it should.
 
+use std::time::Duration;
+
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits;
@@ -12,9 +14,12 @@ use crate::plays::set::Api;
 /// published soon after the end.
 fn limits_of_refusals(history: &[Record], calls: f64, recovers: f64) -> Vec<Figure> {
     let refused = limits::window(history, answers::REFUSED);
-    let mut figures = limits::static_while(history, answers::REFUSED);
-    figures.extend(limits::nothing_lost(history));
+    // The upstream is read as ever until the guard closes.
+    let unread = (refused.start + Duration::from_secs_f64(limits::GUARD))..refused.end;
+    let mut figures = limits::nothing_lost(history);
     figures.extend([
+        check::tables_served(history, refused.clone()).at_most(1.0),
+        check::staleness_shown(history, unread).at_most(10.0),
         check::ceased(history, answers::REFUSED).at_most(limits::GUARD),
         check::most(history, answers::CALLS, Unit::Count).at_most(calls),
         check::warnings(history, refused, "cannot reach the lease").at_most(1.0),
