@@ -3,6 +3,7 @@
 //! In: JSON values, one per object, or `List`s of them. Out: [`Objects`], sorted into kinds. What can go wrong: an
 //! object of the wrong shape; it alone is put aside as [`Misshapen`], and a [`Diagnostic`] says which and why.
 
+mod array;
 mod certificate;
 mod decode;
 mod endpoint_slice;
@@ -17,6 +18,7 @@ mod route_group;
 mod service;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -36,21 +38,22 @@ pub use misshapen::Misshapen;
 pub use route_group::{BackendReference, RouteGroup, RouteGroupBackend, RouteGroupSpec, RouteSpec};
 pub use service::{Service, ServicePort, ServiceSpec, TargetPort};
 
-/// One consistent input of a compilation: everything that one poll read.
+/// One consistent input of a compilation: everything that one poll read. What did not change since the poll before is
+/// shared with it.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
     /// Ingresses of every class, as the upstream lists them.
-    pub ingresses: Vec<Ingress>,
+    pub ingresses: Vec<Arc<Ingress>>,
     /// RouteGroups of every class, as the upstream lists them.
-    pub route_groups: Vec<RouteGroup>,
+    pub route_groups: Vec<Arc<RouteGroup>>,
     /// Services.
-    pub services: Vec<Service>,
+    pub services: Vec<Arc<Service>>,
     /// Endpoints; read only where EndpointSlices are not used.
-    pub endpoints: Vec<Endpoints>,
+    pub endpoints: Vec<Arc<Endpoints>>,
     /// EndpointSlices. Their order matters, as it does for the peer: the ports of a service's last slice count.
-    pub endpoint_slices: Vec<EndpointSlice>,
+    pub endpoint_slices: Vec<Arc<EndpointSlice>>,
     /// Objects of these kinds that are there, but cannot be read.
-    pub misshapen: Vec<Misshapen>,
+    pub misshapen: Vec<Arc<Misshapen>>,
     /// `<service>.<namespace>` to the text of its default filters (`-default-filters-dir`).
     pub default_filters: BTreeMap<String, String>,
     /// The resource version of each list that was read, by kind (`Ingress`, `RouteGroup`, …).
@@ -120,6 +123,13 @@ impl Objects {
         added.map_err(|reason| self.keep(Misshapen::of_text(kind, text, reason)))
     }
 
+    /// The objects of a known kind that stand in the JSON array `text`, as [`Self::add_text`] reads each of them, but sooner.
+    /// None where that would put one of them aside.
+    pub fn of_array(kind: Kind, text: &str) -> Option<Self> {
+        let mut objects = Self::default();
+        array::read(text, |node| objects.add_node(kind, node)).then_some(objects)
+    }
+
     fn add_node(&mut self, kind: Kind, node: &Node<'_>) -> Result<(), DecodeError> {
         match kind {
             Kind::Ingress => decode_into(&mut self.ingresses, node),
@@ -142,13 +152,13 @@ impl Objects {
 
     fn keep(&mut self, misshapen: Misshapen) -> Diagnostic {
         let diagnostic = misshapen.diagnostic();
-        self.misshapen.push(misshapen);
+        self.misshapen.push(Arc::new(misshapen));
         diagnostic
     }
 }
 
-fn decode_into<T: Decode>(list: &mut Vec<T>, node: &Node<'_>) -> Result<(), DecodeError> {
-    list.push(T::decode(&Fields::of(node)?)?);
+fn decode_into<T: Decode>(list: &mut Vec<Arc<T>>, node: &Node<'_>) -> Result<(), DecodeError> {
+    list.push(Arc::new(T::decode(&Fields::of(node)?)?));
     Ok(())
 }
 

@@ -52,6 +52,8 @@ impl std::fmt::Display for ServiceName {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
@@ -75,7 +77,8 @@ mod tests {
             metadata: metadata(namespace, "redis"),
             subsets: vec![Some(subset(&["10.2.5.7", "10.2.55.7"])), None, Some(subset(&["10.2.4.1"]))],
         };
-        let objects = Objects { endpoints: vec![of("swarm"), of("other")], ..Objects::default() };
+        let objects =
+            Objects { endpoints: vec![of("swarm").into(), of("other").into()], ..Objects::default() };
         let expected = ["10.2.4.1", "10.2.5.7", "10.2.55.7"].map(str::to_owned).to_vec();
         assert_eq!(redis().ready_addresses(&objects, false), Some(expected));
         assert_eq!(redis().ready_addresses(&objects, true), Some(Vec::new()), "nobody reads Endpoints then");
@@ -97,7 +100,8 @@ mod tests {
             slice("swarm", vec![endpoint("10.2.5.8", true), endpoint("10.2.5.7", false)]),
             slice("other", vec![endpoint("10.2.5.1", false)]),
         ];
-        let objects = Objects { endpoint_slices: slices, ..Objects::default() };
+        let objects =
+            Objects { endpoint_slices: slices.into_iter().map(Arc::new).collect(), ..Objects::default() };
         let expected = ["10.2.5.7", "10.2.5.9"].map(str::to_owned).to_vec();
         assert_eq!(redis().ready_addresses(&objects, true), Some(expected));
     }

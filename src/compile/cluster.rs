@@ -84,7 +84,7 @@ impl<'a> Cluster<'a> {
         let addresses = if settings.endpoint_slices {
             Addresses::Slices(slices::by_service(&objects.endpoint_slices))
         } else {
-            let named = objects.endpoints.iter().map(|endpoints| (id(&endpoints.metadata), endpoints));
+            let named = objects.endpoints.iter().map(|endpoints| (id(&endpoints.metadata), &**endpoints));
             Addresses::Endpoints(named.collect())
         };
         let hurdles = Hurdles::of(objects, settings.endpoint_slices);

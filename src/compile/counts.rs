@@ -104,10 +104,12 @@ impl fmt::Display for Measure {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
-    use crate::object::{EndpointSlice, Endpoints, Ingress, SliceEndpoint, Subset};
+    use crate::object::{EndpointSlice, Endpoints, SliceEndpoint, Subset};
 
     #[test]
     fn what_is_read_is_counted_and_synthetic_routes_are_not() {
@@ -116,12 +118,12 @@ mod tests {
         let subset =
             Subset { addresses: vec![Some("10.0.0.1".into()), Some("10.0.0.2".into())], ports: Vec::new() };
         let objects = Objects {
-            ingresses: vec![Ingress::default(); 3],
-            endpoints: vec![Endpoints { subsets: vec![Some(subset)], ..Endpoints::default() }],
-            endpoint_slices: vec![EndpointSlice {
+            ingresses: (0..3).map(|_| Arc::default()).collect(),
+            endpoints: vec![Arc::new(Endpoints { subsets: vec![Some(subset)], ..Endpoints::default() })],
+            endpoint_slices: vec![Arc::new(EndpointSlice {
                 endpoints: vec![Some(ready), Some(gone)],
                 ..EndpointSlice::default()
-            }],
+            })],
             ..Objects::default()
         };
         let object = ObjectRef { kind: "Ingress".to_owned(), ..ObjectRef::default() };

@@ -103,7 +103,7 @@ pub(super) fn is_ours(metadata: &Metadata, class_name: &str, context: &Context<'
 /// Those of our class, sorted by namespace and name.
 fn of_our_class<'a>(objects: &'a Objects, context: &Context<'_>) -> Vec<&'a Ingress> {
     let class_name = |ingress: &'a Ingress| ingress.spec.as_ref().map_or("", |spec| &spec.class_name);
-    let ours = objects.ingresses.iter();
+    let ours = objects.ingresses.iter().map(Arc::as_ref);
     let mut ours: Vec<_> = ours.filter(|it| is_ours(&it.metadata, class_name(it), context)).collect();
     ours.sort_by_key(|ingress| (&ingress.metadata.namespace, &ingress.metadata.name));
     ours

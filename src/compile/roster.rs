@@ -180,12 +180,16 @@ impl Member<'_> {
 }
 
 /// The lists of `objects`.
-fn members(objects: &Objects) -> [Vec<Member<'_>>; 6] {
+fn members<'a>(objects: &'a Objects) -> [Vec<Member<'a>>; 6] {
     fn other(kind: Kind, metadata: &Metadata) -> Member<'_> {
         Member { kind, metadata, content: Content::Other }
     }
-    let ingress = |it| Member { content: Content::Ingress(it), ..other(Kind::Ingress, &it.metadata) };
-    let group = |it| Member { content: Content::RouteGroup(it), ..other(Kind::RouteGroup, &it.metadata) };
+    let ingress =
+        |it: &'a Arc<Ingress>| Member { content: Content::Ingress(it), ..other(Kind::Ingress, &it.metadata) };
+    let group = |it: &'a Arc<RouteGroup>| Member {
+        content: Content::RouteGroup(it),
+        ..other(Kind::RouteGroup, &it.metadata)
+    };
     [
         objects.ingresses.iter().map(ingress).collect(),
         objects.route_groups.iter().map(group).collect(),

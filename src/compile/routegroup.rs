@@ -29,7 +29,7 @@ const CLASS: &str = "zalando.org/routegroup.class";
 /// The routes of all of `groups`, in the order of their names: it decides which of two routes with one id stays, and
 /// whose scheme the endpoints of a shared service get.
 pub(super) fn routes(
-    groups: &[RouteGroup],
+    groups: &[Arc<RouteGroup>],
     context: &Context<'_>,
     quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,

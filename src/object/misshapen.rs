@@ -111,12 +111,14 @@ fn readable(text: &str, levels: usize) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::json;
 
     use super::*;
     use crate::object::Objects;
 
-    fn misshapen(value: Value) -> Misshapen {
+    fn misshapen(value: Value) -> Arc<Misshapen> {
         let (objects, diagnostics) = Objects::from_values([value]);
         assert_eq!(diagnostics.len(), 1);
         let [misshapen] = objects.misshapen.try_into().expect("it is kept");

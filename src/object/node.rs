@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::{Number, Value};
 
 /// A value of JSON.
@@ -43,7 +45,7 @@ impl<'a> Node<'a> {
     /// Where it is no JSON, or nested too deeply.
     pub(super) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let node = Place::Top.deserialize(&mut reader)?;
+        let node = Self::deserialize(&mut reader)?;
         reader.end().map(|()| node)
     }
 
@@ -68,6 +70,13 @@ impl<'a> Entries<'a> {
     /// All fields; of several of one name the last one is to count.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Node<'a>)> {
         self.0.iter().map(|(key, node)| (&**key, node))
+    }
+}
+
+/// One object.
+impl<'de> Deserialize<'de> for Node<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Place::Top.deserialize(deserializer)
     }
 }
 

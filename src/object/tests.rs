@@ -45,7 +45,7 @@ fn null_is_absent() {
         json!({"kind": "List", "items": null}),
     ]);
     assert_eq!(diagnostics, []);
-    assert_eq!(objects.ingresses, [Ingress::default()]);
+    assert_eq!(objects.ingresses, [Ingress::default().into()]);
     assert_eq!(objects.route_groups[0].spec.as_ref().unwrap().routes, [None, Some(RouteSpec::default())]);
     assert_eq!(objects.services[0].metadata.annotation("a"), Some(""));
     assert_eq!(objects.endpoint_slices[0].ports, None);

@@ -3,7 +3,7 @@
 //! Each call has a deadline that includes its body, and so has the whole. Lists older than those of the last poll
 //! are refused (design D6): see [`super::versions`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ mod call;
 mod discovery;
 mod explain;
 mod list;
+mod page;
 mod resource;
 
 use kube::client::Client;
@@ -28,6 +29,7 @@ use crate::object::{Kind, Objects};
 use crate::time::Clock;
 use call::{Call, Verb};
 use list::List;
+use page::Page;
 use resource::Resource;
 
 /// What to read, and from where.
@@ -63,6 +65,8 @@ pub struct Kubernetes {
     default_filters: Option<PathBuf>,
     clock: Arc<dyn Clock>,
     floor: Floor,
+    /// The pages of each list as they were read last.
+    known: HashMap<Kind, Vec<Arc<Page>>>,
     /// What discovery last said; its change is worth a line.
     route_groups: Option<bool>,
 }
@@ -85,7 +89,15 @@ impl Kubernetes {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AccessError> {
         let client = connect(&config.access, &config.net).await?;
-        Ok(Self { client, config, default_filters, clock, floor: Floor::default(), route_groups: None })
+        Ok(Self {
+            client,
+            config,
+            default_filters,
+            clock,
+            floor: Floor::default(),
+            known: HashMap::new(),
+            route_groups: None,
+        })
     }
 
     fn call(&self, verb: Verb, kind: Kind) -> Call<'_> {
@@ -95,7 +107,8 @@ impl Kubernetes {
 
     async fn list(&self, kind: Kind) -> Result<List, SourceError> {
         let path = Resource::of(kind).path(self.config.namespace.as_deref());
-        list::list(self.call(Verb::List, kind), &path, self.config.deadlines.list).await
+        let before = self.known.get(&kind).map_or(&[][..], Vec::as_slice);
+        list::list(self.call(Verb::List, kind), &path, before, self.config.deadlines.list).await
     }
 
     async fn route_groups(&self) -> Result<Option<List>, SourceError> {
@@ -109,18 +122,23 @@ impl Kubernetes {
 
     /// First what refers, then what is referred to: whatever an Ingress named when it was read is there when the
     /// Services and their addresses are read after it. All at once could send a moved Ingress nowhere for a poll.
-    async fn read_all(&self) -> Result<(Reading, bool), SourceError> {
+    async fn read_all(&mut self) -> Result<(Reading, bool), SourceError> {
         let addresses = if self.config.endpoint_slices { Kind::EndpointSlice } else { Kind::Endpoints };
         let (ingresses, route_groups) = tokio::try_join!(self.list(Kind::Ingress), self.route_groups())?;
         let (services, endpoints) = tokio::try_join!(self.list(Kind::Service), self.list(addresses))?;
-        let mut reading = Reading::default();
         let found = route_groups.is_some();
-        add(&mut reading, Kind::Ingress, ingresses);
-        if let Some(route_groups) = route_groups {
-            add(&mut reading, Kind::RouteGroup, route_groups);
+        let mut reading = Reading::default();
+        let lists = [
+            (Kind::Ingress, Some(ingresses)),
+            (Kind::RouteGroup, route_groups),
+            (Kind::Service, Some(services)),
+            (addresses, Some(endpoints)),
+        ];
+        self.known.clear();
+        for (kind, list) in lists.into_iter().filter_map(|(kind, list)| Some((kind, list?))) {
+            add(&mut reading, kind, &list);
+            self.known.insert(kind, list.pages);
         }
-        add(&mut reading, Kind::Service, services);
-        add(&mut reading, addresses, endpoints);
         Ok((reading, found))
     }
 
@@ -179,18 +197,20 @@ impl ObjectSource for Kubernetes {
     }
 }
 
-fn add(reading: &mut Reading, kind: Kind, list: List) {
-    let Objects { ingresses, route_groups, services, endpoints, endpoint_slices, misshapen, .. } =
-        list.objects;
+fn add(reading: &mut Reading, kind: Kind, list: &List) {
     let objects = &mut reading.objects;
-    objects.ingresses.extend(ingresses);
-    objects.route_groups.extend(route_groups);
-    objects.services.extend(services);
-    objects.endpoints.extend(endpoints);
-    objects.endpoint_slices.extend(endpoint_slices);
-    objects.misshapen.extend(misshapen);
-    objects.resource_versions.insert(kind.name().to_owned(), list.resource_version);
-    reading.diagnostics.extend(list.diagnostics);
+    for page in &list.pages {
+        let Objects { ingresses, route_groups, services, endpoints, endpoint_slices, misshapen, .. } =
+            &page.objects;
+        objects.ingresses.extend_from_slice(ingresses);
+        objects.route_groups.extend_from_slice(route_groups);
+        objects.services.extend_from_slice(services);
+        objects.endpoints.extend_from_slice(endpoints);
+        objects.endpoint_slices.extend_from_slice(endpoint_slices);
+        objects.misshapen.extend_from_slice(misshapen);
+        reading.diagnostics.extend_from_slice(&page.diagnostics);
+    }
+    objects.resource_versions.insert(kind.name().to_owned(), list.resource_version.clone());
 }
 
 async fn read_default_filters(

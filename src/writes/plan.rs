@@ -3,6 +3,8 @@
 //! In: the objects of one poll. Out: the addresses of one Service, and the Ingresses to be changed. What can go wrong: the
 //! Service is not among the objects, or cannot be read; then nothing is to be changed.
 
+use std::sync::Arc;
+
 use crate::compile::{self, ServiceName, Settings};
 use crate::object::{LoadBalancerAddress, Objects, Service};
 
@@ -42,7 +44,7 @@ fn addresses(
     settings: &Settings,
     service: &ServiceName,
 ) -> Result<Vec<LoadBalancerAddress>, Untold> {
-    let is_it = |it: &&Service| {
+    let is_it = |it: &&Arc<Service>| {
         it.metadata.namespace_or_default() == service.namespace && it.metadata.name == service.name
     };
     let found = objects.services.iter().rfind(is_it);

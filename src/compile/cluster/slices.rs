@@ -1,6 +1,7 @@
 //! Addresses from EndpointSlices: all slices of a service, as one list without duplicates.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::eskip::Endpoint;
 use crate::object::{EndpointSlice, Metadata, ServicePort, SliceEndpoint, SlicePort, TargetPort};
@@ -23,7 +24,7 @@ pub(super) struct Slices<'a> {
 
 /// Groups slices by the service that their label names. Slices that name no ports are passed over.
 pub(super) fn by_service<'a>(
-    slices: impl IntoIterator<Item = &'a EndpointSlice>,
+    slices: impl IntoIterator<Item = &'a Arc<EndpointSlice>>,
 ) -> HashMap<Id<'a>, Slices<'a>> {
     let mut services: HashMap<Id<'a>, Slices<'a>> = HashMap::new();
     for slice in slices {
@@ -43,7 +44,7 @@ pub(in crate::compile) fn service_name(slice: &Metadata) -> &str {
 
 /// The ready addresses of the Service `name`, from the slices of its namespace.
 pub(in crate::compile) fn addresses<'a>(
-    slices: impl Iterator<Item = &'a EndpointSlice>,
+    slices: impl Iterator<Item = &'a Arc<EndpointSlice>>,
     name: &str,
 ) -> Vec<String> {
     let ours = slices.filter(|slice| service_name(&slice.metadata) == name);

@@ -1,16 +1,15 @@
-//! One whole list, page by page. An object of the wrong shape costs only itself; anything else costs the list.
+//! One whole list, page by page: while one is decoded, the next one is on its way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use url::form_urlencoded::byte_serialize;
 
 use super::call::{Call, Failure};
-use crate::compile::Diagnostic;
-use crate::object::{Kind, Objects};
+use super::page::{self, Head, Page};
+use crate::object::Kind;
 use crate::source::SourceError;
 
 /// The objects of a page, as many as client-go asks for.
@@ -22,37 +21,22 @@ const RESTARTS: usize = 3;
 /// From this size on a page is decoded away from the threads that serve, in bytes.
 const LARGE: usize = 256 << 10;
 
-/// A list as far as it has been read.
+/// A whole list.
 #[derive(Debug, Default)]
 pub(super) struct List {
-    pub(super) objects: Objects,
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) pages: Vec<Arc<Page>>,
     pub(super) resource_version: String,
 }
 
-/// An answer to a list call (<https://kubernetes.io/docs/reference/using-api/api-concepts/>). The items stay text,
-/// so that one of them alone can be wrong.
-#[derive(Deserialize)]
-struct Page<'a> {
-    kind: Option<String>,
-    metadata: Option<PageMetadata>,
-    #[serde(borrow)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMetadata {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default)]
-    r#continue: Option<String>,
-}
-
 /// Reads the whole list at `path`, as new as the store knows it: no `resourceVersion` is sent, so no cache may
-/// answer with an old one.
-pub(super) async fn list(call: Call<'_>, path: &str, deadline: Duration) -> Result<List, SourceError> {
-    tokio::time::timeout(deadline, restarting(call, path))
+/// answer with an old one. Pages that are those `before` are taken from there.
+pub(super) async fn list(
+    call: Call<'_>,
+    path: &str,
+    before: &[Arc<Page>],
+    deadline: Duration,
+) -> Result<List, SourceError> {
+    tokio::time::timeout(deadline, restarting(call, path, before))
         .await
         .map_err(|_| call.too_slow(deadline))?
         .map_err(|failure| call.error(&failure))
@@ -60,10 +44,10 @@ pub(super) async fn list(call: Call<'_>, path: &str, deadline: Duration) -> Resu
 
 /// Pages come from one moment of the store. The store forgets it after some minutes (410), then the list begins
 /// again: what comes after the gap would belong to another moment.
-async fn restarting(call: Call<'_>, path: &str) -> Result<List, Failure> {
+async fn restarting(call: Call<'_>, path: &str, before: &[Arc<Page>]) -> Result<List, Failure> {
     let mut restarts = 0;
     loop {
-        match pages(call, path).await {
+        match pages(call, path, before).await {
             Err((Failure::Status { code: StatusCode::GONE, .. }, true)) if restarts < RESTARTS => {
                 restarts += 1
             }
@@ -74,51 +58,50 @@ async fn restarting(call: Call<'_>, path: &str) -> Result<List, Failure> {
 }
 
 /// A failure comes with whether a page had come before it.
-async fn pages(call: Call<'_>, path: &str) -> Result<List, (Failure, bool)> {
-    let (mut list, mut token) = (List::default(), String::new());
+async fn pages(call: Call<'_>, path: &str, before: &[Arc<Page>]) -> Result<List, (Failure, bool)> {
+    let (kind, mut list, mut token) = (call.resource.kind, List::default(), String::new());
+    let mut bytes = call.get(&target(path, "")).await.map_err(|failure| (failure, false))?;
     loop {
-        let begun = !token.is_empty();
-        let fail = |failure| (failure, begun);
-        let from: String = byte_serialize(token.as_bytes()).collect();
-        let query = if begun { format!("limit={PAGE}&continue={from}") } else { format!("limit={PAGE}") };
-        let bytes = call.get(&format!("{path}?{query}")).await.map_err(fail)?;
-        let next;
-        (list, next) = decode(bytes, call.resource.kind, list).await.map_err(fail)?;
-        match next {
-            None => return Ok(list),
-            Some(next) if next == token => {
-                return Err(fail(Failure::Decode("the pages go in a circle".to_owned())));
+        let fail = |failure| (failure, !token.is_empty());
+        let next = page::head(&bytes, kind).and_then(|(head, _)| head.next);
+        let next = next.filter(|next| *next != token);
+        let ahead = async {
+            match &next {
+                Some(next) => Some(call.get(&target(path, next)).await),
+                None => None,
             }
-            Some(next) => token = next,
+        };
+        let known = before.get(list.pages.len()).cloned();
+        let (read, ahead) = tokio::join!(read(bytes, kind, known), ahead);
+        let (page, head) = read.map_err(fail)?;
+        list.pages.push(page);
+        list.resource_version = head.resource_version;
+        let Some(next) = head.next else { return Ok(list) };
+        if next == token {
+            return Err(fail(Failure::Decode("the pages go in a circle".to_owned())));
         }
+        let ahead = match ahead {
+            Some(ahead) => ahead,
+            None => call.get(&target(path, &next)).await,
+        };
+        bytes = ahead.map_err(|failure| (failure, true))?;
+        token = next;
     }
 }
 
-async fn decode(bytes: Bytes, kind: Kind, list: List) -> Result<(List, Option<String>), Failure> {
+/// The page at `token`, or the first one.
+fn target(path: &str, token: &str) -> String {
+    if token.is_empty() {
+        return format!("{path}?limit={PAGE}");
+    }
+    let from: String = byte_serialize(token.as_bytes()).collect();
+    format!("{path}?limit={PAGE}&continue={from}")
+}
+
+async fn read(bytes: Bytes, kind: Kind, before: Option<Arc<Page>>) -> Result<(Arc<Page>, Head), Failure> {
     if bytes.len() < LARGE {
-        return add_page(&bytes, kind, list);
+        return page::read(&bytes, kind, before);
     }
-    let work = tokio::task::spawn_blocking(move || add_page(&bytes, kind, list));
+    let work = tokio::task::spawn_blocking(move || page::read(&bytes, kind, before));
     work.await.unwrap_or_else(|error| Err(Failure::Decode(format!("decoding panicked: {error}"))))
-}
-
-/// Adds a page to `list`; also gives where the next one starts. An answer that is not clearly a list of this kind
-/// is none: an empty `items` must be the store's word, not that of something in between.
-fn add_page(bytes: &[u8], kind: Kind, mut list: List) -> Result<(List, Option<String>), Failure> {
-    let no_list =
-        |cause: &str| Failure::Decode(format!("the answer is not a list of {}: {cause}", kind.name()));
-    let page: Page<'_> = serde_json::from_slice(bytes).map_err(|error| no_list(&error.to_string()))?;
-    if let Some(other) = page.kind.filter(|name| name.strip_suffix("List") != Some(kind.name())) {
-        return Err(no_list(&format!("it is a {other}")));
-    }
-    let items = page.items.ok_or_else(|| no_list("it has no items"))?;
-    let metadata = page.metadata.ok_or_else(|| no_list("it has no metadata"))?;
-    if metadata.resource_version.is_empty() {
-        return Err(no_list("it has no resourceVersion"));
-    }
-    for item in items {
-        list.diagnostics.extend(list.objects.add_text(kind, item.get()).err());
-    }
-    list.resource_version = metadata.resource_version;
-    Ok((list, metadata.r#continue.filter(|token| !token.is_empty())))
 }

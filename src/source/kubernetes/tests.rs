@@ -113,6 +113,28 @@ async fn a_list_that_always_expires_fails_after_some_attempts() {
 }
 
 #[tokio::test]
+async fn objects_of_pages_that_did_not_change_are_those_of_the_poll_before() {
+    let (_fake, url) = Fake::start(|path, query, before| {
+        let (next, name) = if query.contains("continue") { ("", ["b", "c"][before]) } else { ("x", "a") };
+        let text = format!(
+            r#"{{"kind":"IngressList","metadata":{{"resourceVersion":"{}","continue":"{next}"}},"items":[{{"metadata":{{"name":"{name}"}}}}]}}"#,
+            100 + before
+        );
+        (path == INGRESSES).then_some(Answer::Plain(200, text))
+    })
+    .await;
+    let (mut source, _) = source(&url, |_| ()).await;
+    let first = source.read().await.unwrap().objects;
+    let second = source.read().await.unwrap().objects;
+    assert!(Arc::ptr_eq(&first.ingresses[0], &second.ingresses[0]));
+    assert_eq!(
+        (first.ingresses[1].metadata.name.as_str(), second.ingresses[1].metadata.name.as_str()),
+        ("b", "c")
+    );
+    assert_eq!(second.resource_versions["Ingress"], "101");
+}
+
+#[tokio::test]
 async fn pages_in_a_circle_end() {
     let error = failure(|path, _, _| {
         let page = json!({"metadata": {"resourceVersion": "1", "continue": "x"}, "items": []});
