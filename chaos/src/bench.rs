@@ -5,7 +5,7 @@
 //! servers answer can make a run fail.
 
 mod cluster;
-mod cost;
+pub(crate) mod cost;
 mod figures;
 mod load;
 mod making;

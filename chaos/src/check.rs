@@ -34,15 +34,16 @@ pub use availability::{
 pub use cut::{cut_by_faults, healed_within, no_cut};
 pub use figure::{Figure, Limit, Unit};
 pub use freshness::{
-    arrival, least_in_rotation, of_one_mind, oldest_shown, publication, skew, staleness_shown, table_changes,
-    tables_served,
+    arrival, least_in_rotation, of_one_mind, older_announced, oldest_shown, publication, published_since,
+    skew, staleness_shown, table_changes, tables_served,
 };
 pub use latency::{kept_latency, slowest_table};
 pub use measured::{least, most};
 pub use memory::{growth, more_than_before, slope};
 pub use tables::{no_fork, no_lie, no_step_back, no_wipe};
 pub use terms::{
-    changes_of_leader, epochs, failover_after, failovers, handovers, no_epoch_twice, no_replica_back,
+    changes_of_leader, epoch_gain, epochs, failover_after, failovers, handovers, no_epoch_twice,
+    no_replica_back, said,
 };
 
 use crate::history::{Poll, Record};

@@ -144,9 +144,9 @@ impl FakeApi {
         self.shared.store.lock().compact();
     }
 
-    /// Becomes what it was `by` writes ago, versions and Leases too, as from a backup.
-    pub fn restore(&self, by: u64) {
-        self.shared.store.lock().restore(by);
+    /// The version of its last write.
+    pub fn version(&self) -> u64 {
+        self.shared.store.lock().version()
     }
 
     /// From now on `endpoint` answers so.

@@ -5,17 +5,19 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::stage::fleet::Fleet;
+use crate::stage::replica::Replica;
 
-/// A power cut for all replicas at once; each starts again at once.
+/// A power cut for all of `replicas` at once; each starts again at once.
 ///
 /// # Errors
 ///
 /// Where one survives or cannot be started again.
-pub async fn power_cut(fleet: &mut Fleet) -> Result<()> {
-    for replica in &mut fleet.replicas {
+pub async fn power_cut(replicas: impl IntoIterator<Item = &mut Replica>) -> Result<()> {
+    let mut replicas: Vec<_> = replicas.into_iter().collect();
+    for replica in &mut replicas {
         replica.kill_now();
     }
-    for replica in &mut fleet.replicas {
+    for replica in replicas {
         replica.kill().await?;
         replica.start()?;
     }

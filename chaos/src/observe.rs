@@ -1,5 +1,6 @@
 //! The clients: they ask all the time and write down what they get.
 
+pub mod connected;
 pub mod poller;
 pub mod skippers;
 pub mod traffic;

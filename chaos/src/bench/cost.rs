@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 /// # Errors
 ///
 /// Where it has ended.
-pub(super) fn cpu(pid: i32) -> Result<Duration> {
+pub(crate) fn cpu(pid: i32) -> Result<Duration> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("read the times of a process")?;
     ticks(&stat).map(|ticks| Duration::from_millis(ticks * 10)).context("/proc/PID/stat has no times")
 }

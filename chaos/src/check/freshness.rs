@@ -19,20 +19,69 @@ const SLACK: Duration = Duration::from_millis(200);
 /// has it. Where a replica is killed or stopped between the two, it counts from there. Without a value where one was
 /// never published.
 pub fn publication(history: &[Record]) -> Figure {
-    let mut generations: HashMap<Version, u64> = HashMap::new();
+    let struck: Vec<Duration> = history
+        .iter()
+        .filter_map(|record| match record {
+            Record::Life(Life { event, at, .. }) if stops(*event) => Some(*at),
+            _ => None,
+        })
+        .collect();
+    let name = "longest from a change (or a kill after it) to its publication";
+    worst(name, history, published(history), |changed, published| {
+        let last = struck.iter().filter(|at| (changed..published).contains(*at)).max();
+        last.copied().unwrap_or(changed)
+    })
+}
+
+/// From `moment` to the publication of the newest change before it, zero where it was published by then. Without a value
+/// where it never was, or nothing had changed.
+pub fn published_since(history: &[Record], moment: Duration) -> Figure {
+    let waits = history.iter().filter_map(|record| match record {
+        Record::Change(change) if change.at <= moment => Some(change),
+        _ => None,
+    });
+    let since = waits.max_by_key(|change| change.generation).and_then(|change| {
+        let mut seen = published(history);
+        seen.retain(|(at, generation)| *at >= change.at && *generation >= change.generation);
+        seen.iter().map(|(at, _)| at.saturating_sub(moment)).min()
+    });
+    Figure::time("from the end of the fault to the publication of what waited for it", since)
+}
+
+/// How many announcements were of a table older than one announced before, by the number that its marker carries.
+pub fn older_announced(history: &[Record]) -> Figure {
+    let generations = generations(history);
+    let (mut newest, mut older) = (0, 0);
+    for deed in deeds(history) {
+        let Act::Announced(version) = deed.act else { continue };
+        let Some(generation) = generations.get(&version) else { continue };
+        older += usize::from(*generation < newest);
+        newest = newest.max(*generation);
+    }
+    Figure::count("announcements of an older table", older)
+}
+
+/// What each version's marker says, by those who got it.
+fn generations(history: &[Record]) -> HashMap<Version, u64> {
+    let tables = history.iter().filter_map(|record| match record {
+        Record::Poll(Poll { answer: Answer::Table(table), .. }) => table.version.zip(table.generation),
+        _ => None,
+    });
+    tables.collect()
+}
+
+/// Every sign that a generation was published: a replica announces or activates it, or a client has it.
+fn published(history: &[Record]) -> Vec<(Duration, u64)> {
+    let generations = generations(history);
     let mut seen: Vec<(Duration, u64)> = Vec::new();
-    let mut struck: Vec<Duration> = Vec::new();
     for record in history {
         match record {
             Record::Poll(Poll { answer: Answer::Table(table), end, .. }) => {
-                let Some(generation) = table.generation else { continue };
-                seen.push((*end, generation));
-                generations.extend(table.version.map(|version| (version, generation)));
+                seen.extend(table.generation.map(|generation| (*end, generation)));
             }
             Record::Request(Request { outcome: Ok(Some(generation)), end, .. }) => {
-                seen.push((*end, *generation))
+                seen.push((*end, *generation));
             }
-            Record::Life(Life { event, at, .. }) if stops(*event) => struck.push(*at),
             _ => {}
         }
     }
@@ -40,11 +89,7 @@ pub fn publication(history: &[Record]) -> Figure {
         let (Act::Announced(version) | Act::Activated(version)) = deed.act else { continue };
         seen.extend(generations.get(&version).map(|generation| (deed.at, *generation)));
     }
-    let name = "longest from a change (or a kill after it) to its publication";
-    worst(name, history, seen, |changed, published| {
-        let last = struck.iter().filter(|at| (changed..published).contains(*at)).max();
-        last.copied().unwrap_or(changed)
-    })
+    seen
 }
 
 /// The longest time from a change of the upstream to the first answer through a Skipper that has it. Without a value

@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use super::lives::Lives;
 use super::{Figure, Unit};
 use crate::history::{Memory, Record};
 
 /// The worst ratio, over the replicas, of the least memory within `late` to the least within `early`. The least, as
-/// what is used for a moment and given back is no leak. Without a value where a replica has no sample in one of them.
+/// what is used for a moment and given back is no leak. Only a process that runs all the while can tell: a replica that
+/// was started again meanwhile is left out. Without a value where none is left, or one has no sample in one of them.
 #[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
 pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>) -> Figure {
     let mut ratios = Vec::new();
-    for samples in samples(history).values() {
+    for samples in samples(history, early.start..late.end).values() {
         let least = |window: &Range<Duration>| {
             samples.iter().filter(|(at, _)| window.contains(at)).map(|(_, rss)| *rss).min()
         };
@@ -24,11 +26,11 @@ pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>)
 }
 
 /// The steepest line, over the replicas, through the least memory of each minute within `window`, in MiB per hour.
-/// Without a value where a replica has fewer than three such minutes.
+/// Of processes that run all the while, as above; without a value where one has fewer than three such minutes.
 #[allow(clippy::cast_precision_loss, reason = "KiB and minutes are far below 2^52")]
 pub fn slope(history: &[Record], window: Range<Duration>) -> Figure {
     let mut slopes = Vec::new();
-    for samples in samples(history).values() {
+    for samples in samples(history, window.clone()).values() {
         let mut minutes: BTreeMap<u64, u64> = BTreeMap::new();
         for (at, rss) in samples.iter().filter(|(at, _)| window.contains(at)) {
             let least = minutes.entry(at.as_secs() / 60).or_insert(*rss);
@@ -55,7 +57,7 @@ fn steepness(points: &[(f64, f64)]) -> f64 {
 }
 
 /// How much more memory, in MiB, a replica other than `but` took at most within `during` than it took at most within `before`:
-/// the worst of them. Without a value where one has no sample in one of the two.
+/// the worst of them, of processes that run all the while. Without a value where one has no sample in one of the two.
 #[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
 pub fn more_than_before(
     history: &[Record],
@@ -64,7 +66,8 @@ pub fn more_than_before(
     during: Range<Duration>,
 ) -> Figure {
     let mut rises = Vec::new();
-    for (_, samples) in samples(history).iter().filter(|(name, _)| !but.contains(name)) {
+    let samples = samples(history, before.start..during.end);
+    for (_, samples) in samples.iter().filter(|(name, _)| !but.contains(name)) {
         let most = |window: &Range<Duration>| {
             samples.iter().filter(|(at, _)| window.contains(at)).map(|(_, rss)| *rss as f64).reduce(f64::max)
         };
@@ -75,12 +78,15 @@ pub fn more_than_before(
     Figure::new("memory more than before", worst, Unit::Mib).of(rises.len())
 }
 
-fn samples(history: &[Record]) -> BTreeMap<&str, Vec<(Duration, u64)>> {
+/// What each replica took and when, of those whose process did not begin within `window`.
+fn samples(history: &[Record], window: Range<Duration>) -> BTreeMap<&str, Vec<(Duration, u64)>> {
+    let lives = Lives::of(history);
     let mut samples: BTreeMap<&str, Vec<(Duration, u64)>> = BTreeMap::new();
     for record in history {
         if let Record::Memory(Memory { replica, at, rss_kib }) = record {
             samples.entry(replica).or_default().push((*at, *rss_kib));
         }
     }
+    samples.retain(|replica, _| !lives.starts(replica).iter().any(|start| window.contains(start)));
     samples
 }

@@ -128,6 +128,31 @@ pub(super) fn announced_after(deeds: &[&Deed], at: Duration) -> Option<Duration>
     later.filter(|deed| announcement(deed) > before).map(|deed| deed.at).next()
 }
 
+/// By how much the highest epoch that was led or announced from `to` on is above the highest before `from`. Without a value where
+/// there is none on one side.
+#[allow(clippy::cast_precision_loss, reason = "epochs are far below 2^52")]
+pub fn epoch_gain(history: &[Record], from: Duration, to: Duration) -> Figure {
+    let deeds = deeds(history);
+    let highest = |within: &dyn Fn(Duration) -> bool| {
+        let epochs = deeds.iter().filter(|deed| within(deed.at)).filter_map(|deed| match deed.act {
+            Act::Leads(epoch) | Act::Raised(epoch) | Act::CaughtUp(epoch) | Act::Announced((epoch, _)) => {
+                Some(epoch)
+            }
+            _ => None,
+        });
+        epochs.max()
+    };
+    let gain = highest(&|at| at < from).zip(highest(&|at| at >= to));
+    let gain = gain.map(|(before, after)| after as f64 - before as f64);
+    Figure::new("the epoch afterwards is higher by", gain, super::Unit::Count)
+}
+
+/// How often a replica warned, or called for a human, with `text` in what it said.
+pub fn said(history: &[Record], text: &str) -> Figure {
+    let about = |deed: &&&Deed| matches!(&deed.act, Act::Warned(said) if said.contains(text));
+    Figure::count(format!("what a human must know: {text}"), deeds(history).iter().filter(about).count())
+}
+
 /// What replicas did, in the order of time: logs are read a moment after they are written.
 pub(super) fn deeds(history: &[Record]) -> Vec<&Deed> {
     let mut deeds: Vec<&Deed> = history

@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 use super::endpoint::Target;
 use super::fault::{Fault, Instead};
-use super::lists::{answer, answer_late, parameter, status};
+use super::lists::{answer, answer_as_of, parameter, status};
 use super::{Shared, watches};
 
 /// No head of a request is longer, in bytes.
@@ -46,7 +46,7 @@ pub(super) async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Resu
     if let Some(fault) = fault {
         let sound = match request.method.as_str() {
             "GET" => match fault {
-                Fault::Late(by) => answer_late(&shared.store.lock(), target, query, by).1,
+                Fault::Frozen(version) => answer_as_of(&shared.store.lock(), target, query, version).1,
                 _ => answer(&mut shared.store.lock(), "GET", target, query, &[]).1,
             },
             // What fails is not written.

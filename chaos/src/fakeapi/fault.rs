@@ -35,12 +35,12 @@ pub enum Fault {
     Stall,
     /// The connection is reset.
     Reset,
-    /// 200, sound, and as it was so many writes ago: a replica of the store that lags.
-    Late(u64),
+    /// 200, sound, and as it was at this version, whatever is written: an API server that hangs behind its store.
+    Frozen(u64),
 }
 
 impl Fault {
-    /// All of them, but [`Fault::Late`], which is no fault where nothing was written.
+    /// All of them, but [`Fault::Frozen`], which is no fault where nothing was written.
     pub const ALL: [Self; 13] = [
         Self::NullItems,
         Self::EmptyObject,
@@ -80,7 +80,7 @@ impl Fault {
             Self::Stall => Instead::Stall,
             Self::Reset => Instead::Reset,
             // The store makes that answer.
-            Self::Late(_) => Instead::Answer(200, sound.clone()),
+            Self::Frozen(_) => Instead::Answer(200, sound.clone()),
         }
     }
 }
@@ -96,7 +96,7 @@ impl fmt::Display for Fault {
             Self::Status(code) => write!(f, "{code}"),
             Self::Stall => f.write_str("stall"),
             Self::Reset => f.write_str("reset"),
-            Self::Late(by) => write!(f, "{by} writes late"),
+            Self::Frozen(version) => write!(f, "as of version {version}"),
         }
     }
 }

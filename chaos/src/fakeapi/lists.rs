@@ -35,13 +35,12 @@ pub(super) fn answer(
     })
 }
 
-/// The list as it was `by` writes ago, or the oldest that is remembered.
-pub(super) fn answer_late(store: &Store, target: Target<'_>, query: &str, by: u64) -> (u16, Value) {
+/// The list as it was at `version`, or the oldest that is remembered.
+pub(super) fn answer_as_of(store: &Store, target: Target<'_>, query: &str, version: u64) -> (u16, Value) {
     if target.endpoint == Endpoint::Discovery {
         return (200, discovery());
     }
-    let version = store.version().saturating_sub(by).max(store.oldest());
-    match list(store, target, query, version) {
+    match list(store, target, query, version.clamp(store.oldest(), store.version())) {
         Ok(list) => (200, list),
         Err(refusal) => {
             let (code, reason) = refusal.status();

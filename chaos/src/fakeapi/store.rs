@@ -103,16 +103,6 @@ impl Store {
         self.history.front().map_or(self.version(), |change| change.version - 1)
     }
 
-    /// Becomes what it was `by` writes ago, versions and all, as from a backup.
-    pub(super) fn restore(&mut self, by: u64) {
-        let version = self.version().saturating_sub(by).max(self.oldest());
-        if let Ok(objects) = self.at(version) {
-            self.objects = objects;
-            self.history.clear();
-            self.version.send_replace(version);
-        }
-    }
-
     /// Forgets how it came to be what it is.
     pub(super) fn compact(&mut self) {
         self.history.clear();
@@ -249,19 +239,6 @@ mod tests {
         store.compact();
         assert_eq!(store.at(1003), Err(Refusal::Expired));
         assert_eq!(&store.at(1004).unwrap(), store.objects());
-    }
-
-    #[test]
-    fn a_restored_store_goes_on_from_the_versions_that_it_had() {
-        let mut store = Store::new();
-        store.create(key("a"), json!({"spec": 1})).unwrap();
-        store.replace(key("a"), json!({"spec": 2})).unwrap();
-        store.create(key("b"), json!({})).unwrap();
-        store.restore(2);
-        assert_eq!((store.version(), store.objects().len()), (1001, 1));
-        assert_eq!(store.objects()[&key("a")]["spec"], 1);
-        let next = store.replace(key("a"), json!({"spec": 3})).unwrap();
-        assert_eq!(version_of(&next), "1002");
     }
 
     #[test]

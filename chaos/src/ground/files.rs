@@ -17,6 +17,19 @@ pub fn limit(pid: i32, open: Option<u64>) -> Result<()> {
     Ok(())
 }
 
+/// The highest number of a file that the process `pid` has open. A limit is one of numbers: lower ones that are free can
+/// still be had under it.
+///
+/// # Errors
+///
+/// Where it has ended.
+pub fn highest(pid: i32) -> Result<u64> {
+    let folder = format!("/proc/{pid}/fd");
+    let files = std::fs::read_dir(&folder).with_context(|| format!("read {folder}"))?;
+    let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+    numbers.max().with_context(|| format!("{folder} is empty"))
+}
+
 /// How many files the process `pid` has open.
 ///
 /// # Errors

@@ -35,6 +35,9 @@ struct Files {
     /// With swap, or only swap; not every kernel has it.
     swap: &'static str,
     no_limit: &'static str,
+    used: &'static str,
+    /// Where the kernel counts whom it has killed.
+    killed: &'static str,
 }
 
 static VERSION_1: Files = Files {
@@ -43,10 +46,19 @@ static VERSION_1: Files = Files {
     memory: "memory.limit_in_bytes",
     swap: "memory.memsw.limit_in_bytes",
     no_limit: "-1",
+    used: "memory.usage_in_bytes",
+    killed: "memory.oom_control",
 };
 
-static VERSION_2: Files =
-    Files { trees: false, cpu: "cpu.max", memory: "memory.max", swap: "memory.swap.max", no_limit: "max" };
+static VERSION_2: Files = Files {
+    trees: false,
+    cpu: "cpu.max",
+    memory: "memory.max",
+    swap: "memory.swap.max",
+    no_limit: "max",
+    used: "memory.current",
+    killed: "memory.events",
+};
 
 impl Group {
     /// A new one without limits.
@@ -122,10 +134,25 @@ impl Group {
     ///
     /// Where the kernel does not tell.
     pub fn throttled(&self) -> Result<u64> {
-        let path = self.cpu.join("cpu.stat");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        let line = text.lines().find_map(|line| line.strip_prefix("nr_throttled "));
-        line.and_then(|number| number.parse().ok()).with_context(|| format!("{}: {text}", path.display()))
+        number(&self.cpu.join("cpu.stat"), "nr_throttled ")
+    }
+
+    /// The memory that it has now, in bytes, the files included that the kernel keeps for it.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell.
+    pub fn memory(&self) -> Result<u64> {
+        number(&self.memory.join(self.files.used), "")
+    }
+
+    /// How many of its processes were killed for want of memory.
+    ///
+    /// # Errors
+    ///
+    /// Where the kernel does not tell.
+    pub fn killed(&self) -> Result<u64> {
+        number(&self.memory.join(self.files.killed), "oom_kill ")
     }
 }
 
@@ -192,6 +219,13 @@ fn remove(path: &Path) {
         let _ = write(&root.unwrap_or(path).join("cgroup.procs"), pid);
     }
     let _ = std::fs::remove_dir(path);
+}
+
+/// The number behind `name` in a file of the kernel's.
+fn number(path: &Path, name: &str) -> Result<u64> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    let number = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    number.with_context(|| format!("{}: {text}", path.display()))
 }
 
 fn write(path: &Path, value: &str) -> Result<()> {

@@ -64,7 +64,7 @@ impl Poller {
 }
 
 /// What an answer of `/routes` holds.
-fn read(reply: &Reply, history: &History) -> Answer {
+pub(super) fn read(reply: &Reply, history: &History) -> Answer {
     match reply.status {
         StatusCode::NOT_MODIFIED => Answer::Kept,
         StatusCode::OK => match table(reply, history) {

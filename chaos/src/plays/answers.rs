@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::set::{START, Server, Set};
 use crate::catalogue::Extent;
-use crate::fakeapi::{Endpoint, Fault};
+use crate::fakeapi::{Endpoint, FakeApi, Fault};
 use crate::scenario::say;
 use crate::stage::link::Way;
 
@@ -37,15 +37,6 @@ pub const UNHEARD: &str = "no answer of the API server arrives";
 
 /// Lists are as they were some writes ago.
 pub const LATE_LISTS: &str = "lists are older than the table";
-
-/// The store is an older one, and its versions go on from there.
-pub const RESTORED: &str = "the store is restored from a backup";
-
-/// How many writes a store that lags, or a backup, is behind.
-const BEHIND: u64 = 20;
-
-/// For so long versions that are too low are not believed, and then they are.
-const DOUBT: Duration = Duration::from_secs(60);
 
 /// How long no answer arrives: a renewal falls into it, and what is left of a term lasts longer.
 const UNANSWERED: Duration = Duration::from_secs(1);
@@ -123,36 +114,27 @@ pub async fn unheard(set: &mut Set, extent: Extent) -> Result<()> {
     Ok(())
 }
 
-/// Answers lists as they were some writes ago, and kills whoever leads: the next one knows nothing but what it inherits.
+/// Answers lists as they were before the last changes, whatever is written, and kills whoever leads: the next one knows
+/// nothing but what it inherits. A change waits for the first fresh answer.
 pub async fn old(set: &mut Set, extent: Extent) -> Result<()> {
+    set.change_arrives(START).await?;
+    let versions: Vec<_> = set.upstream.servers().iter().map(FakeApi::version).collect();
     for _ in 0..3 {
         set.change_arrives(START).await?;
     }
     set.settle().await?;
     set.begin(LATE_LISTS, &[]);
     for endpoint in Endpoint::ALL.into_iter().filter(|endpoint| *endpoint != Endpoint::Leases) {
-        set.upstream.servers().iter().for_each(|server| server.break_with(endpoint, Fault::Late(BEHIND)));
+        for (server, version) in set.upstream.servers().iter().zip(&versions) {
+            server.break_with(endpoint, Fault::Frozen(*version));
+        }
     }
     let leader = set.leader().await?;
     set.kill(leader).await?;
+    let generation = set.change().await?;
     tokio::time::sleep(extent.time()).await;
     set.heal().await?;
-    set.change_arrives(START).await.map(drop)
-}
-
-/// Restores the store from a backup: objects, versions and the Lease go back, and time goes on from there.
-pub async fn restored(set: &mut Set, extent: Extent) -> Result<()> {
-    for _ in 0..extent.times() {
-        set.change_arrives(START).await?;
-        set.begin(RESTORED, &[]);
-        set.upstream.restore_backup(BEHIND)?;
-        say(&set.history, RESTORED);
-        set.put_back().await?;
-        set.change_arrives(DOUBT + START).await?;
-        set.heal().await?;
-        set.settle().await?;
-    }
-    Ok(())
+    set.arrives(generation, START).await
 }
 
 /// Answers one list after the other in one wrong way after the other.

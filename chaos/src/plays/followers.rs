@@ -135,7 +135,7 @@ pub async fn replace_pod(set: &mut Set, extent: Extent) -> Result<()> {
 pub async fn power_cut(set: &mut Set, extent: Extent) -> Result<()> {
     for _ in 0..extent.times() {
         let before = set.agreed().await?;
-        crate::faults::power_cut(&mut set.fleet).await?;
+        crate::faults::power_cut(&mut set.fleet.replicas).await?;
         set.history.struck("power cut", &[]);
         set.fleet.ready(START).await?;
         for status in set.fleet.statuses().await.into_iter().flatten() {

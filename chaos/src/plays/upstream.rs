@@ -41,7 +41,7 @@ pub async fn restart_without(set: &mut Set, extent: Extent) -> Result<()> {
     if set.server == Server::Bellwether {
         fleet::restart_each(set, async |_, _| Ok(())).await?;
         say(&set.history, "all replicas were restarted, one after the other");
-        faults::power_cut(&mut set.fleet).await?;
+        faults::power_cut(&mut set.fleet.replicas).await?;
         set.history.struck("power cut", &[]);
         set.fleet.ready(START).await?;
         say(&set.history, "all replicas were killed and started again");

@@ -1,6 +1,6 @@
 //! etcd and API server together, with an administrator's hands: apply, delete, tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -30,7 +30,7 @@ pub struct Cluster {
     /// The API server, to be taken down and up.
     pub api: ApiServer,
     client: kube::Client,
-    _etcd: Etcd,
+    etcd: Etcd,
 }
 
 impl Cluster {
@@ -47,7 +47,7 @@ impl Cluster {
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
         let client = kube::Client::try_from(config)?;
         api.up(&client).await?;
-        Ok(Self { api, client, _etcd: etcd })
+        Ok(Self { api, client, etcd })
     }
 
     /// An administrator's client.
@@ -62,6 +62,37 @@ impl Cluster {
     /// Where it is not ready in time.
     pub async fn up(&mut self) -> Result<()> {
         self.api.up(&self.client).await
+    }
+
+    /// What etcd holds now, in a folder of that name: for [`Cluster::restore`].
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be copied.
+    pub fn back_up(&mut self, folder: &Folder, name: &str) -> Result<PathBuf> {
+        let backup = folder.sub(name)?;
+        self.etcd.back_up(&backup)?;
+        Ok(backup)
+    }
+
+    /// Writes so often to etcd, past the API server: resource versions grow as those of a large cluster do.
+    ///
+    /// # Errors
+    ///
+    /// Where etcd does not answer.
+    pub async fn write_elsewhere(&self, times: u32) -> Result<()> {
+        self.etcd.write(times).await
+    }
+
+    /// Stops both, and starts them again on what `backup` holds. Resource versions, objects and Leases go back.
+    ///
+    /// # Errors
+    ///
+    /// Where one of them does not end or start.
+    pub async fn restore(&mut self, backup: &Path) -> Result<()> {
+        self.api.down().await?;
+        self.etcd.restore(backup).await?;
+        self.up().await
     }
 
     /// Server-side apply of every document, in order. A kind whose definition was applied a moment ago is waited

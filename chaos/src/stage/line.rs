@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::address;
@@ -29,6 +30,20 @@ struct Shared {
     turn: AtomicUsize,
     breaking: AtomicBool,
     broken: AtomicUsize,
+    hold: watch::Sender<Hold>,
+}
+
+/// Whether a table is held in its middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// None is, and none will be.
+    Open,
+    /// The next one will be.
+    Next,
+    /// One is, on the connection with this address of ours.
+    Held(SocketAddr),
+    /// The one that was held ends there.
+    Cut,
 }
 
 impl Line {
@@ -50,7 +65,8 @@ impl Line {
         let listener = TcpListener::bind((at, 0)).await.context("listen as a line")?;
         let address = listener.local_addr()?;
         let (turn, breaking, broken) = Default::default();
-        let shared = Arc::new(Shared { client, replicas, turn, breaking, broken });
+        let hold = watch::Sender::new(Hold::Open);
+        let shared = Arc::new(Shared { client, replicas, turn, breaking, broken, hold });
         let mut task = JoinSet::new();
         task.spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self { address, shared, _task: task })
@@ -64,6 +80,29 @@ impl Line {
     /// The next table that goes over it is cut.
     pub fn break_next(&self) {
         self.shared.breaking.store(true, Ordering::SeqCst);
+    }
+
+    /// The next table that goes over it is held in its middle, until [`Line::cut`] or [`Line::pass`].
+    pub fn hold_next(&self) {
+        self.shared.hold.send_replace(Hold::Next);
+    }
+
+    /// The line's own address on the connection whose table is held, if one is.
+    pub fn held(&self) -> Option<SocketAddr> {
+        match *self.shared.hold.borrow() {
+            Hold::Held(from) => Some(from),
+            _ => None,
+        }
+    }
+
+    /// The table that is held ends where it is.
+    pub fn cut(&self) {
+        self.shared.hold.send_replace(Hold::Cut);
+    }
+
+    /// The table that is held goes on, and none is held any more.
+    pub fn pass(&self) {
+        self.shared.hold.send_replace(Hold::Open);
     }
 
     /// How many tables were cut so far.
@@ -91,6 +130,7 @@ impl Shared {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let replica = self.replicas[turn % self.replicas.len()];
         let mut server = address::connect(self.client.into(), replica).await?;
+        let own = server.local_addr()?;
         let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
             (client.split(), server.split());
         let up = async {
@@ -107,7 +147,9 @@ impl Shared {
                 }
                 passed += read;
                 to_client.write_all(&piece[..read]).await?;
-                if passed > WHOLE && self.breaking.swap(false, Ordering::SeqCst) {
+                if passed > WHOLE
+                    && (self.breaking.swap(false, Ordering::SeqCst) || self.held_until_cut(own).await)
+                {
                     return Ok(true);
                 }
             }
@@ -118,6 +160,22 @@ impl Shared {
             self.broken.fetch_add(1, Ordering::SeqCst);
         }
         Ok(())
+    }
+
+    /// Holds the table of the connection `own` where the next one is to be held; whether it ends here.
+    async fn held_until_cut(&self, own: SocketAddr) -> bool {
+        let mine = self.hold.send_if_modified(|hold| {
+            let next = *hold == Hold::Next;
+            if next {
+                *hold = Hold::Held(own);
+            }
+            next
+        });
+        if !mine {
+            return false;
+        }
+        let mut hold = self.hold.subscribe();
+        hold.wait_for(|hold| *hold != Hold::Held(own)).await.is_ok_and(|hold| *hold == Hold::Cut)
     }
 }
 
@@ -149,6 +207,33 @@ mod tests {
         line.break_next();
         assert!(read().await < LENGTH);
         assert_eq!((read().await, line.broken()), (LENGTH, 1));
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_table_is_held_in_its_middle_until_it_is_known_what_becomes_of_it() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let line = Line::start(Ipv4Addr::LOCALHOST, vec![listener.local_addr().unwrap()]).await.unwrap();
+        let (seen, mut from) = tokio::sync::mpsc::unbounded_channel();
+        let server = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (mut stream, from) = listener.accept().await.unwrap();
+                seen.send(from).unwrap();
+                let _ = stream.write_all(&vec![b'x'; LENGTH]).await;
+            }
+        });
+        for (ends, whole) in [(Line::pass as fn(&Line), true), (Line::cut, false)] {
+            line.hold_next();
+            let mut stream = TcpStream::connect(line.address()).await.unwrap();
+            let reading =
+                tokio::spawn(async move { stream.read_to_end(&mut Vec::new()).await.unwrap_or_default() });
+            let from = from.recv().await.unwrap();
+            line.shared.hold.subscribe().wait_for(|hold| *hold == Hold::Held(from)).await.unwrap();
+            assert_eq!(line.held(), Some(from));
+            ends(&line);
+            assert_eq!(reading.await.unwrap() == LENGTH, whole);
+        }
+        assert_eq!((line.held(), line.broken()), (None, 1));
         server.await.unwrap();
     }
 }

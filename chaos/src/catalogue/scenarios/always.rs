@@ -147,7 +147,7 @@ pub static ALL: &[Scenario] = &[
     },
     Scenario {
         name: "cut-download",
-        broken: "a Skipper's download is cut in its middle, and the replica that leads is killed",
+        broken: "the replica is killed that a Skipper has half of a table from",
         modes: &[10],
         api: Api::Real,
         peer: true,

@@ -1,11 +1,12 @@
 //! What happens to a machine.
 
+use super::replicas::RESTARTED;
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits::{self, PUBLISHED};
 use crate::check::{self, Unit};
-use crate::plays::machine;
 use crate::plays::set::Api;
+use crate::plays::{exhausted, machine};
 
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[
@@ -74,6 +75,41 @@ pub static ALL: &[Scenario] = &[
         limits: |history, _| {
             let validity = check::least(history, machine::VALIDITY, Unit::Seconds);
             vec![limits::no_change_of_leader(history), validity.at_least(0.3)]
+        },
+    },
+    Scenario {
+        name: "files-exhausted",
+        broken: "clients hold connections until a replica has no file descriptor left, the leader and then a follower",
+        modes: &[],
+        api: Api::Real,
+        peer: false,
+        root: false,
+        lengths: longer(seconds(20), seconds(60)),
+        play: |set, extent| Box::pin(exhausted::files(set, extent)),
+        limits: |history, _| {
+            let window = limits::window(history, exhausted::NO_FILES);
+            vec![
+                exhausted::lost_over_open_connections(history).at_most(0.0),
+                // Whoever accepts in a loop takes all of one.
+                check::most(history, exhausted::BUSY, Unit::Share).at_most(0.5),
+                check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
+                // Two probes of two seconds, each two seconds late, and the rules.
+                check::failed_so_long(history).at_most(7.0),
+                check::of_one_mind(history, window.end).at_most(2.0),
+            ]
+        },
+    },
+    Scenario {
+        name: "memory-exhausted",
+        broken: "the kernel kills the leader for want of memory, and it is started at once in its pod",
+        modes: &[27],
+        api: Api::Real,
+        peer: false,
+        root: true,
+        lengths: longer(times(1), times(5)),
+        play: |set, extent| Box::pin(exhausted::memory(set, extent)),
+        limits: |history, _| {
+            vec![check::failovers(history).at_most(RESTARTED), check::publication(history).at_most(PUBLISHED)]
         },
     },
     Scenario {

@@ -11,7 +11,7 @@ use crate::plays::{followers, lease, soak};
 
 /// From the death of a leader until it leads again, where it is started at once: the start of a process, two calls and
 /// a Hello.
-const RESTARTED: f64 = 1.0;
+pub(super) const RESTARTED: f64 = 1.0;
 
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[
@@ -169,10 +169,10 @@ pub static ALL: &[Scenario] = &[
         lengths: longer(seconds(300), seconds(1200)),
         play: |set, extent| Box::pin(soak::play(set, extent)),
         limits: |history, _| {
-            vec![
-                check::failovers(history).at_most(limits::FAILOVER),
-                check::failed_so_long(history).at_most(3.0),
-            ]
+            let mut figures = soak::memory(history, &limits::window(history, soak::SOAK));
+            figures.push(check::failovers(history).at_most(limits::FAILOVER));
+            figures.push(check::failed_so_long(history).at_most(3.0));
+            figures
         },
     },
 ];

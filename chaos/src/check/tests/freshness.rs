@@ -139,3 +139,24 @@ fn a_table_that_flips_back_and_forth_has_changed_twice() {
     assert!(!table_changes(&history, all.clone()).at_most(1.0).kept);
     assert!(table_changes(&history[..3], all).at_most(1.0).kept);
 }
+
+#[test]
+fn what_waited_for_the_end_of_a_fault_is_timed_from_there() {
+    let got = got(1_695, "a", table((2, 3), "cc", 3));
+    let history = [change(100, 2), change(900, 3), got.clone(), change(5_000, 4)];
+    assert_eq!(published_since(&history, MS * 1_500).value, Some(0.2));
+    assert_eq!(published_since(&history, MS * 1_800).value, Some(0.0), "it was there by then");
+    assert!(!published_since(&history, MS * 1_500).at_most(0.1).kept);
+    assert!(!published_since(&history, MS * 6_000).at_most(9.0).kept, "the newest never came");
+    assert!(!published_since(&[got], MS * 1_500).at_most(9.0).kept, "nothing waited");
+}
+
+#[test]
+fn an_announcement_of_an_older_table_is_found_whoever_got_it() {
+    let (new, old) = (got(10, "a", table((1, 2), "bb", 2)), got(900, "b", table((2, 1), "aa", 1)));
+    let announced = [deed(1, "r0", Act::Announced((1, 2))), deed(500, "r1", Act::Announced((2, 1)))];
+    let history = [&announced[..], &[new.clone(), old]].concat();
+    assert!(!older_announced(&history).at_most(0.0).kept);
+    let same = got(900, "b", table((2, 1), "bb", 2));
+    assert!(older_announced(&[&announced[..], &[new, same]].concat()).at_most(0.0).kept);
+}

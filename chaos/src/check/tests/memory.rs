@@ -50,3 +50,20 @@ fn a_queue_in_a_replica_shows_as_more_than_before_and_that_of_the_slow_one_is_it
     );
     assert!(!more_than_before(&even, &[], before, MINUTE * 30..MINUTE * 40).at_most(22.0).kept);
 }
+
+#[test]
+fn who_was_started_again_meanwhile_is_left_out_and_alone_shows_nothing() {
+    let (early, late) = (MINUTE * 5..MINUTE * 10, MINUTE * 15..MINUTE * 20);
+    let start = |minute: u32, replica: &str| life(minute * 60_000, replica, LifeEvent::Started);
+    let mut history = samples(|_| 30_720);
+    let other =
+        |minute: u32, rss_kib| Record::Memory(Memory { replica: "r1".into(), at: MINUTE * minute, rss_kib });
+    // The new process of r1 is smaller, and then grows for other reasons.
+    history.extend([other(6, 60_000), start(12, "r1"), other(17, 90_000)]);
+    assert_eq!(growth(&history, early.clone(), late.clone()).value, Some(1.0));
+    history.push(start(3, "r0"));
+    assert_eq!(growth(&history, early.clone(), late.clone()).value, Some(1.0), "before the first window");
+    history.push(start(11, "r0"));
+    assert!(!growth(&history, early, late).at_most(1.03).kept, "nobody is left");
+    assert!(!slope(&history, MINUTE * 5..MINUTE * 20).at_most(4.0).kept);
+}

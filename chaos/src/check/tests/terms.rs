@@ -109,3 +109,22 @@ fn changes_of_leader_are_counted_without_the_first_term_and_within_the_window() 
     assert_eq!(changes_of_leader(&history, Duration::ZERO..MS * 50).value, Some(2.0));
     assert_eq!(epochs(&history), [1, 2, 5, 6, 7]);
 }
+
+#[test]
+fn an_epoch_that_goes_back_with_its_store_is_no_gain() {
+    let led = |after| {
+        [deed(1, "r0", Act::Leads(7)), deed(5, "r1", Act::Leads(9)), deed(40, "r0", Act::CaughtUp(after))]
+    };
+    let gain = |after| epoch_gain(&led(after), MS * 10, MS * 30).at_least(1.0);
+    assert_eq!((gain(10).value, gain(10).kept), (Some(1.0), true));
+    assert!(!gain(9).kept && !gain(8).kept);
+    assert!(!epoch_gain(&led(10), MS * 10, MS * 50).at_least(1.0).kept, "nobody led afterwards");
+}
+
+#[test]
+fn a_warning_is_counted_by_what_it_says() {
+    let warned = |text: &str| deed(1, "r0", Act::Warned(text.into()));
+    let history = [warned("restored-store: resource versions went back"), warned("nothing read")];
+    assert!(said(&history, "restored-store").at_least(1.0).kept);
+    assert!(!said(&history[1..], "restored-store").at_least(1.0).kept);
+}

@@ -159,18 +159,15 @@ impl Upstream {
         }
     }
 
-    /// Becomes what it was `by` writes ago, as from a backup.
+    /// The real one.
     ///
     /// # Errors
     ///
-    /// Where the API server is a real one.
-    pub fn restore_backup(&self, by: u64) -> Result<()> {
+    /// Where it is ours.
+    pub fn cluster(&mut self) -> Result<&mut Cluster> {
         match self {
-            Self::Real(_) => bail!("only our own API server has a backup"),
-            Self::Fake { store, .. } => {
-                store.restore(by);
-                Ok(())
-            }
+            Self::Real(cluster) => Ok(cluster),
+            Self::Fake { .. } => bail!("only a real API server has an etcd"),
         }
     }
 

@@ -146,7 +146,7 @@ async fn power_cut_without_api(set: &mut Set, folder: &Folder) -> Result<()> {
     let down = set.history.fault("API server down", &["API server"]);
     set.cluster.api.down().await?;
     say(&set.history, "the API server is down");
-    faults::power_cut(&mut set.fleet).await?;
+    faults::power_cut(&mut set.fleet.replicas).await?;
     say(&set.history, "all replicas were killed and started again");
     set.fleet.ready(START).await?;
     for status in set.fleet.statuses().await.into_iter().flatten() {
