@@ -11,7 +11,11 @@ pub(super) fn append(out: &mut String, number: f64) {
         return out.push_str(if number > 0.0 { "+Inf" } else { "-Inf" });
     }
     if number.floor() == number {
-        return out.push_str(&format!("{number:.0}"));
+        return match number as i64 {
+            // A float holds these exactly, and zero may have a sign.
+            integer if integer != 0 && number.abs() < 1e15 => out.push_str(&integer.to_string()),
+            _ => out.push_str(&format!("{number:.0}")),
+        };
     }
     let scientific = shortest(number);
     let (mantissa, exponent) = scientific.split_once('e').expect("`{:e}` writes an exponent");

@@ -196,8 +196,12 @@ pub fn write_query(values: &BTreeMap<Vec<u8>, Vec<Vec<u8>>>) -> String {
 }
 
 /// Go's `url.QueryEscape`.
-pub fn query_escape(text: &str) -> String {
-    escape(text.as_bytes(), Part::Query)
+pub fn query_escape(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|byte| is_escaped(byte, Part::Query)) {
+        Cow::Owned(escape(text.as_bytes(), Part::Query))
+    } else {
+        Cow::Borrowed(text)
+    }
 }
 
 fn split_scheme(text: &str) -> Result<(&str, &str), &'static str> {

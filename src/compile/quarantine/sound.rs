@@ -19,7 +19,7 @@ pub(super) fn is_sound(route: &Route) -> bool {
 fn has_sound_predicates(route: &Route) -> bool {
     let mut paths = usize::from(route.path.is_some());
     let mut methods = usize::from(route.method.is_some());
-    let mut headers = route.headers.len();
+    let mut headers: Vec<&str> = Vec::new();
     for Predicate { name, args } in &route.predicates {
         // What is built in has rules of its own, whether or not the route has it in a field.
         let arity = match name.as_str() {
@@ -31,10 +31,14 @@ fn has_sound_predicates(route: &Route) -> bool {
                 methods += 1;
                 1
             }
-            "Header" => {
-                headers += 1;
-                2
-            }
+            // One name twice breaks a table.
+            "Header" => match args.first() {
+                Some(Arg::String(name)) if !has_header(route, &headers, name) => {
+                    headers.push(name);
+                    2
+                }
+                _ => return false,
+            },
             "Host" | "PathRegexp" => 1,
             "HeaderRegexp" => 2,
             _ if is_symbol(name) && args.iter().all(is_sound_arg) => continue,
@@ -45,8 +49,11 @@ fn has_sound_predicates(route: &Route) -> bool {
             return false;
         }
     }
-    // Several headers may have one name, which breaks a table; the parser looks.
-    paths <= 1 && methods <= 1 && (headers <= 1 || headers == route.headers.len())
+    paths <= 1 && methods <= 1
+}
+
+fn has_header(route: &Route, others: &[&str], name: &str) -> bool {
+    route.headers.contains_key(name) || others.contains(&name)
 }
 
 fn is_symbol(name: &str) -> bool {
@@ -126,6 +133,22 @@ mod tests {
         "#;
         for route in parse(text).unwrap() {
             assert!(is_sound(&route) && is_sound(&route.canonical()), "{route}");
+        }
+    }
+
+    #[test]
+    fn several_headers_are_sound_until_a_name_repeats() {
+        let header = |name: &str| Predicate::new("Header", [name.into(), "x".into()]);
+        let mut route = Route { id: "r".to_owned(), ..Route::default() };
+        route.headers.insert("X-Forwarded-Proto".to_owned(), "http".to_owned());
+        route.predicates = vec![header("X-A"), header("X-B")];
+        assert!(is_sound(&route));
+        assert_eq!(verify(&route), Verdict::Same);
+        for name in ["X-Forwarded-Proto", "X-A"] {
+            let mut twice = route.clone();
+            twice.predicates.push(header(name));
+            assert!(!is_sound(&twice), "{name}");
+            assert!(matches!(verify(&twice), Verdict::Broken(_)), "{name}");
         }
     }
 
