@@ -1,4 +1,5 @@
-//! The manifests of `deploy/` fit each other, the command line that they give, and what the program does.
+//! The manifests of `deploy/` fit each other, the command line that they give, and what the program does. That they are what
+//! the chart renders, and that Kubernetes takes them, `chaos deploy` sees to.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,15 +10,18 @@ use bellwether::flags::{self, LeaseOptions, Parsed, ServeOptions, SourceOptions}
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::{Namespace, Service, ServiceAccount};
 use k8s_openapi::api::flowcontrol::v1::FlowSchema;
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// Every document of every manifest that is always applied.
+/// Every document of every manifest that is applied where the fleet polls Bellwether.
 fn manifests() -> Vec<Value> {
-    manifests_in("deploy")
+    let mut all = manifests_in("deploy/manifests/base");
+    all.extend(manifests_in("deploy/manifests/exec"));
+    all
 }
 
 fn manifests_in(folder: &str) -> Vec<Value> {
@@ -30,7 +34,8 @@ fn manifests_in(folder: &str) -> Vec<Value> {
         serde_saphyr::from_multiple::<Value>(&text)
             .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
     };
-    files.iter().flat_map(parse).collect()
+    let for_the_api = |one: &Value| one["kind"] != "Kustomization" && one["kind"] != "Component";
+    files.iter().flat_map(parse).filter(for_the_api).collect()
 }
 
 fn the(kind: &str, name: &str) -> Value {
@@ -135,7 +140,7 @@ fn every_replica_is_a_peer_by_its_stable_name() {
 fn a_stop_ends_before_the_kubelet_loses_patience() {
     let options = options();
     let grace = replica_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert_eq!((options.linger, grace), (Duration::from_secs(10), 30));
+    assert_eq!((options.linger, options.drain_timeout, grace), (Duration::from_secs(10), Duration::from_secs(15), 30));
     assert!(options.linger + options.drain_timeout < Duration::from_secs(grace));
 }
 
@@ -150,8 +155,10 @@ fn selectors_match_the_pods() {
         set["spec"]["selector"]["matchLabels"].clone(),
         the("PodDisruptionBudget", "bellwether")["spec"]["selector"]["matchLabels"].clone(),
     ];
+    let policy = the("NetworkPolicy", "bellwether");
+    selectors.push(policy["spec"]["podSelector"]["matchLabels"].clone());
     let services: Vec<_> = manifests().into_iter().filter(|one| one["kind"] == "Service").collect();
-    assert_eq!(services.len(), 2);
+    assert_eq!(services.len(), 3);
     selectors.extend(services.iter().map(|service| service["spec"]["selector"].clone()));
     selectors.extend(spread);
     for selector in selectors {
@@ -163,14 +170,19 @@ fn selectors_match_the_pods() {
             port(target["targetPort"].as_str().expect("ports are named"));
         }
     }
-    let ports = the("Service", "bellwether")["spec"]["ports"].clone();
-    assert_eq!(ports, json!([{"name": "routes", "port": 80, "targetPort": "routes"}]));
+    for name in ["bellwether", "routes"] {
+        let ports = the("Service", name)["spec"]["ports"].clone();
+        assert_eq!(ports, json!([{"name": "routes", "port": 80, "targetPort": "routes"}]));
+    }
+    for rule in list(&policy["spec"], "ingress") {
+        port(rule["ports"][0]["port"].as_str().expect("ports are named"));
+    }
 }
 
 #[test]
 fn probes_ask_the_support_listener() {
     let container = container();
-    for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+    for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "support"}));
     }
     assert_eq!(port("support"), 9911);
@@ -234,16 +246,12 @@ fn rights(role: &Value) -> Vec<String> {
 fn the_rights_are_what_is_done_and_no_more() {
     let addresses =
         if options().compile.endpoint_slices { "discovery.k8s.io/endpointslices" } else { "/endpoints" };
-    let mut upstream = vec![
-        "list /services".to_owned(),
-        "list networking.k8s.io/ingresses".to_owned(),
-        "list zalando.org/routegroups".to_owned(),
-        format!("list {addresses}"),
-        "create /events".to_owned(),
-        "patch /events".to_owned(),
-    ];
+    let mut upstream = vec!["create /events".to_owned(), "patch /events".to_owned()];
+    for kind in ["/services", "networking.k8s.io/ingresses", "zalando.org/routegroups", addresses] {
+        upstream.extend([format!("list {kind}"), format!("watch {kind}")]);
+    }
     upstream.sort();
-    assert_eq!(rights(&the("ClusterRole", "bellwether")), upstream);
+    assert_eq!(rights(&the("ClusterRole", "bellwether-upstream")), upstream);
 
     let LeaseOptions::Kubernetes { namespace, name } = options().lease else { panic!("a Lease of the API") };
     let lease = format!("coordination.k8s.io/leases/{name}");
@@ -256,10 +264,14 @@ fn the_rights_are_what_is_done_and_no_more() {
     let role = the("Role", "bellwether");
     assert_eq!(rights(&role), own);
     assert_eq!(role["metadata"]["namespace"].as_str(), namespace.as_deref());
-    for (binding, kind) in [("ClusterRoleBinding", "ClusterRole"), ("RoleBinding", "Role")] {
-        let binding = the(binding, "bellwether");
+    let bindings = [
+        ("ClusterRoleBinding", "ClusterRole", "bellwether-upstream"),
+        ("RoleBinding", "Role", "bellwether"),
+    ];
+    for (binding, kind, name) in bindings {
+        let binding = the(binding, name);
         assert_eq!(binding["roleRef"]["kind"], kind);
-        assert_eq!(binding["roleRef"]["name"], "bellwether");
+        assert_eq!(binding["roleRef"]["name"], name);
         let account = json!([{"kind": "ServiceAccount", "name": "bellwether", "namespace": "bellwether"}]);
         assert_eq!(binding["subjects"], account);
     }
@@ -267,13 +279,13 @@ fn the_rights_are_what_is_done_and_no_more() {
 
 #[test]
 fn the_status_of_ingresses_may_be_written_where_that_is_asked_for() {
-    let optional = manifests_in("deploy/ingress-status");
+    let optional = manifests_in("deploy/manifests/ingress-status");
     let [role, binding] = optional.as_slice() else { panic!("a role and its binding: {optional:?}") };
     known_to_the_api::<ClusterRole>(role);
     known_to_the_api::<ClusterRoleBinding>(binding);
     assert_eq!(rights(role), ["patch networking.k8s.io/ingresses/status"]);
     assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
-    assert_eq!(binding["subjects"], the("ClusterRoleBinding", "bellwether")["subjects"]);
+    assert_eq!(binding["subjects"], the("ClusterRoleBinding", "bellwether-upstream")["subjects"]);
 }
 
 #[test]
@@ -300,7 +312,7 @@ fn everything_is_in_one_namespace() {
         let expected = if namespaced { json!("bellwether") } else { Value::Null };
         assert_eq!(one["metadata"]["namespace"], expected, "{} {}", one["kind"], one["metadata"]["name"]);
     }
-    assert_eq!(manifests()[0], the("Namespace", "bellwether"), "applied before what lies in it");
+    assert_eq!(the("Namespace", "bellwether")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
 }
 
 #[test]
@@ -342,7 +354,21 @@ fn the_api_knows_every_field() {
             "StatefulSet" => known_to_the_api::<StatefulSet>(&one),
             "PodDisruptionBudget" => known_to_the_api::<PodDisruptionBudget>(&one),
             "FlowSchema" => known_to_the_api::<FlowSchema>(&one),
+            "NetworkPolicy" => known_to_the_api::<NetworkPolicy>(&one),
             other => panic!("a manifest of the kind {other} is not checked yet"),
         }
     }
+}
+
+#[test]
+fn the_mode_is_whom_the_fleet_polls() {
+    let of = |mode: &str| {
+        let services = manifests_in(&format!("deploy/manifests/{mode}"));
+        let [service] = services.as_slice() else { panic!("one Service: {services:?}") };
+        assert_eq!(service["metadata"]["name"], "routes");
+        service["spec"]["selector"].clone()
+    };
+    assert_eq!(of("off"), of("pre"));
+    assert_ne!(of("pre"), of("exec"));
+    assert_eq!(of("exec"), the("Service", "bellwether")["spec"]["selector"]);
 }

@@ -16,6 +16,7 @@ pub mod before;
 pub mod bench;
 pub mod catalogue;
 pub mod check;
+pub mod deploy;
 pub mod differential;
 pub mod elections;
 pub mod explore;

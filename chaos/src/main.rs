@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::before::BeforeArgs;
 use chaos::bench::BenchArgs;
+use chaos::deploy::DeployArgs;
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
@@ -31,10 +32,14 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build etcd, kube-apiserver, Skipper, routesrv and the oracle, where they are not up to date. Needs Go.
+    /// Build etcd, kube-apiserver, Skipper, routesrv, the oracle, Helm and Kustomize, where they are not up to date, and fetch
+    /// the schemas of Kubernetes. Needs Go.
     Peers,
     /// Build an older version of Bellwether, for what plays both.
     Before(BeforeArgs),
+    /// Check the chart, the manifests, the alerts and the dashboard. Needs Helm, Kustomize, etcd and kube-apiserver (see
+    /// peers), and promtool and prometheus (Debian's package prometheus has both).
+    Deploy(DeployArgs),
     /// What there is to be broken, and what must be kept meanwhile.
     List(ListArgs),
     /// Play some scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
@@ -103,6 +108,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::Before(args) => args.run().await,
+        Command::Deploy(args) => args.run().await,
         Command::List(args) => args.run(),
         Command::Run(args) => args.run().await,
         Command::All(args) => args.run().await,

@@ -1,7 +1,10 @@
-//! The peers: etcd, kube-apiserver, Skipper and routesrv, built from Go's module proxy, and the oracle that asks routesrv.
+//! The peers: etcd, kube-apiserver, Skipper and routesrv, built from Go's module proxy, and the oracle that asks routesrv;
+//! with them Helm and Kustomize, which install Bellwether.
 //!
 //! Each has a `go.mod` of its own, since their requirements collide. What is up to date is not
 //! built again. What can go wrong: no Go, no way to the module proxy; the message says which.
+
+pub mod files;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -66,8 +69,20 @@ pub const ROUTESRV: Peer = Peer {
 /// Says what routesrv serves for a cluster: a program of ours around the peer's packages.
 pub const ORACLE: Peer = Peer { name: "oracle", module: "oracle", package: ".", variables: &[] };
 
+/// What installs the chart.
+pub const HELM: Peer =
+    Peer { name: "helm", module: "peers/helm", package: "helm.sh/helm/v4/cmd/helm", variables: &[] };
+
+/// What puts manifests together.
+pub const KUSTOMIZE: Peer = Peer {
+    name: "kustomize",
+    module: "peers/kustomize",
+    package: "sigs.k8s.io/kustomize/kustomize/v5",
+    variables: &[],
+};
+
 /// All of them, the small ones first.
-pub const ALL: [Peer; 5] = [ETCD, ROUTESRV, ORACLE, SKIPPER, KUBE_APISERVER];
+pub const ALL: [Peer; 7] = [KUSTOMIZE, HELM, ETCD, ROUTESRV, ORACLE, SKIPPER, KUBE_APISERVER];
 
 impl Peer {
     /// Its binary.
@@ -164,14 +179,15 @@ pub async fn build() -> Result<()> {
         let how = if built { "built" } else { "up to date" };
         println!("{:<16}{how:<12}{:>6.1} s", peer.name, start.elapsed().as_secs_f64());
     }
-    Ok(())
+    files::fetch(&go).await
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn binaries() -> PathBuf {
+/// The folder of what is built and fetched.
+pub(crate) fn binaries() -> PathBuf {
     root().join("peers/bin")
 }
 

@@ -51,6 +51,10 @@ impl Metrics {
     /// answers and its gauges of the state.
     pub fn register(registry: &mut Registry, answers: serve::Metrics, state: serve::Gauges) -> Self {
         let metrics = Self { answers, state, ..Self::default() };
+        // Those that do not come from the source, whose words are its own.
+        for code in ["compiler", "empty", "too-large"] {
+            drop(metrics.errors.get_or_create(&Code { code: code.to_owned() }));
+        }
         registry.register_with_unit(
             "poll_duration",
             "A whole poll: reading the upstream, compiling, announcing",
@@ -76,7 +80,7 @@ impl Metrics {
             metrics.quarantined.clone(),
         );
         registry.register(
-            "diagnostics",
+            "compiled_diagnostics",
             "Problems found by the last compilation",
             metrics.diagnostics.clone(),
         );

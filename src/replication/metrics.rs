@@ -31,6 +31,10 @@ impl Metrics {
     /// The counters, registered.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        // From nothing to one is an increase only where the nothing was seen.
+        for reason in Refusal::CODES {
+            drop(metrics.refused.get_or_create(&Reason { reason }));
+        }
         let replication = registry.sub_registry_with_prefix("replication");
         replication.register(
             "rejected",

@@ -106,6 +106,11 @@ impl Default for Metrics {
             let key = Key { key: status.as_str().to_owned() };
             [responses.get_or_create_owned(&code), legacy_total.get_or_create_owned(&key)]
         };
+        let unfinished = Family::default();
+        // From nothing to one is an increase only where the nothing was seen.
+        for cause in [Unfinished::Client, Unfinished::Stalled, Unfinished::Reset, Unfinished::Deadline] {
+            drop(unfinished.get_or_create(&cause.label()));
+        }
         Self {
             ok: both(StatusCode::OK),
             not_modified: both(StatusCode::NOT_MODIFIED),
@@ -117,7 +122,7 @@ impl Default for Metrics {
             bodies: Counter::default(),
             body_bytes: Counter::default(),
             delivery_seconds: Durations::new(&DELIVERY_BUCKETS),
-            unfinished: Family::default(),
+            unfinished,
             bodies_under_way: Gauge::default(),
             bodies_waiting: Gauge::default(),
             bodies_waited: Counter::default(),

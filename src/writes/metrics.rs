@@ -24,6 +24,10 @@ impl Metrics {
     /// The metrics, registered.
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        // From nothing to one is an increase only where the nothing was seen.
+        for outcome in ["written", "repeated", "replaced", "retried", "refused", "dropped"] {
+            drop(metrics.events.get_or_create(&Outcome { outcome }));
+        }
         registry.register(
             "events",
             "Kubernetes Events: written, repeated, replaced by newer ones, retried, refused, or dropped",

@@ -21,7 +21,7 @@ use crate::stage::{Folder, manifests, until};
 pub enum Apply {
     /// For good.
     ForGood,
-    /// A server-side dry run: validated and admitted, not stored.
+    /// A server-side dry run: validated and admitted, not stored. Fields that it does not know are an error.
     DryRun,
 }
 
@@ -106,7 +106,11 @@ impl Cluster {
             let what = format!("{} {}", text(document, "/kind"), text(document, "/metadata/name"));
             let api = self.api_of(document).await.with_context(|| format!("apply {what}"))?;
             let name = text(document, "/metadata/name");
-            let params = PatchParams { dry_run: how == Apply::DryRun, ..PatchParams::apply("chaos").force() };
+            let params = PatchParams::apply("chaos").force();
+            let params = match how {
+                Apply::ForGood => params,
+                Apply::DryRun => params.dry_run().validation_strict(),
+            };
             api.patch(&name, &params, &Patch::Apply(document))
                 .await
                 .with_context(|| format!("apply {what}"))?;

@@ -37,6 +37,17 @@ pub fn folder(folder: &Path) -> Result<Vec<Value>> {
     Ok(all)
 }
 
+/// What stands in a folder of `deploy/manifests/`, without what only Kustomize reads.
+///
+/// # Errors
+///
+/// Where a file cannot be read or parsed; the message names it.
+pub fn deployed(part: &str) -> Result<Vec<Value>> {
+    let mut all = folder(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/manifests").join(part))?;
+    all.retain(|one| one["kind"] != "Kustomization" && one["kind"] != "Component");
+    Ok(all)
+}
+
 /// The group, version and kind of a document.
 ///
 /// # Errors

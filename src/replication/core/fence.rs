@@ -43,6 +43,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Every word that [`Refusal::code`] may give.
+    pub const CODES: [&'static str; 9] = [
+        "stale-epoch",
+        "other-term",
+        "not-newer",
+        "older-origin",
+        "not-staged",
+        "not-leader",
+        "led",
+        "frozen",
+        "old-stream",
+    ];
+
     /// A short word for the label of a metric.
     pub const fn code(self) -> &'static str {
         match self {

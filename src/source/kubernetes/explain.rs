@@ -59,7 +59,7 @@ fn status(verb: Verb, resource: Resource, code: StatusCode, message: &str) -> St
                 .to_owned()
         }
         (StatusCode::FORBIDDEN, Verb::List) => {
-            format!("allow the verb list on {plural} in the API group {group:?} (deploy/rbac.yaml)")
+            format!("allow the verb list on {plural} in the API group {group:?} (deploy/manifests/base/rbac.yaml)")
         }
         (StatusCode::FORBIDDEN, Verb::Discover) => {
             format!("allow get on {} (the ClusterRole system:discovery does)", resource.group_path())

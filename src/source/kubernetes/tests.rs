@@ -233,7 +233,7 @@ async fn a_missing_right_is_named_with_the_rule_that_grants_it() {
     assert_eq!(
         error.to_string(),
         "list ingresses: 403 Forbidden; ingresses is forbidden; allow the verb list on ingresses in the API group \
-         \"networking.k8s.io\" (deploy/rbac.yaml)"
+         \"networking.k8s.io\" (deploy/manifests/base/rbac.yaml)"
     );
 }
 

@@ -183,7 +183,7 @@ fn replica(
 
 /// Applies what `deploy/` grants, and gives the namespace and the kubeconfig of the account that has it.
 async fn account(cluster: &Cluster) -> Result<(String, PathBuf)> {
-    let deploy = manifests::folder(&path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy"))?;
+    let deploy = manifests::deployed("base")?;
     let kind = |document: &Value| document["kind"].as_str().unwrap_or_default().to_owned();
     let granting = |one: &&Value| {
         let kind = kind(one);

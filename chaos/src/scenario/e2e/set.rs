@@ -138,9 +138,9 @@ async fn bellwethers(
     folder: &Folder,
     history: &History,
 ) -> Result<Fleet> {
-    let folder_of_deploy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy");
-    let mut deploy = manifests::folder(&folder_of_deploy)?;
-    deploy.extend(manifests::folder(&folder_of_deploy.join("ingress-status"))?);
+    let mut deploy = manifests::deployed("base")?;
+    deploy.extend(manifests::deployed("exec")?);
+    deploy.extend(manifests::deployed("ingress-status")?);
     let kind = |document: &Value| document["kind"].as_str().unwrap_or_default().to_owned();
     let (namespaces, deploy): (Vec<_>, Vec<_>) = deploy.into_iter().partition(|one| kind(one) == "Namespace");
     cluster.apply(&namespaces, Apply::ForGood).await?;
