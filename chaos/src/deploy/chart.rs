@@ -38,14 +38,14 @@ fn helm() -> Result<Command> {
     Ok(helm)
 }
 
-/// Helm says before each document which template it is from.
+/// Helm says before each document which template it is from, and sorts them by their kinds.
 fn split(text: &str) -> Vec<Rendered> {
     let mut all: Vec<Rendered> = Vec::new();
     for document in text.split("---\n# Source: bellwether/templates/").skip(1) {
         let (template, text) = document.split_once('\n').unwrap_or((document, ""));
         let text = text.trim_matches('\n');
-        match all.last_mut().filter(|last| last.template == template) {
-            Some(last) => last.text.push_str(&format!("---\n{text}\n")),
+        match all.iter_mut().find(|one| one.template == template) {
+            Some(before) => before.text.push_str(&format!("---\n{text}\n")),
             None => all.push(Rendered { template: template.to_owned(), text: format!("{text}\n") }),
         }
     }
@@ -151,11 +151,11 @@ mod tests {
 
     #[test]
     fn documents_are_told_apart_by_their_template() {
-        let text = "---\n# Source: bellwether/templates/a.yaml\n# why\nkind: A\n---\n# Source: bellwether/templates/b.yaml\n\
-                    kind: B\n---\n# Source: bellwether/templates/b.yaml\nkind: C\n";
+        let text = "---\n# Source: bellwether/templates/b.yaml\nkind: B\n\n---\n# Source: bellwether/templates/a.yaml\n# why\n\
+                    kind: A\n---\n# Source: bellwether/templates/b.yaml\nkind: C\n";
         let all = split(text);
         let texts: Vec<_> = all.iter().map(|one| (one.template.as_str(), one.text.as_str())).collect();
-        assert_eq!(texts, [("a.yaml", "# why\nkind: A\n"), ("b.yaml", "kind: B\n---\nkind: C\n")]);
-        assert_eq!(all[1].objects().unwrap().len(), 2);
+        assert_eq!(texts, [("b.yaml", "kind: B\n---\nkind: C\n"), ("a.yaml", "# why\nkind: A\n")]);
+        assert_eq!(all[0].objects().unwrap().len(), 2);
     }
 }
