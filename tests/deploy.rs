@@ -140,7 +140,10 @@ fn every_replica_is_a_peer_by_its_stable_name() {
 fn a_stop_ends_before_the_kubelet_loses_patience() {
     let options = options();
     let grace = replica_set()["spec"]["template"]["spec"]["terminationGracePeriodSeconds"].as_u64().unwrap();
-    assert_eq!((options.linger, options.drain_timeout, grace), (Duration::from_secs(10), Duration::from_secs(15), 30));
+    assert_eq!(
+        (options.linger, options.drain_timeout, grace),
+        (Duration::from_secs(10), Duration::from_secs(15), 30)
+    );
     assert!(options.linger + options.drain_timeout < Duration::from_secs(grace));
 }
 
@@ -182,7 +185,9 @@ fn selectors_match_the_pods() {
 #[test]
 fn probes_ask_the_support_listener() {
     let container = container();
-    for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+    for (probe, path) in
+        [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+    {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": "support"}));
     }
     assert_eq!(port("support"), 9911);
@@ -264,10 +269,8 @@ fn the_rights_are_what_is_done_and_no_more() {
     let role = the("Role", "bellwether");
     assert_eq!(rights(&role), own);
     assert_eq!(role["metadata"]["namespace"].as_str(), namespace.as_deref());
-    let bindings = [
-        ("ClusterRoleBinding", "ClusterRole", "bellwether-upstream"),
-        ("RoleBinding", "Role", "bellwether"),
-    ];
+    let bindings =
+        [("ClusterRoleBinding", "ClusterRole", "bellwether-upstream"), ("RoleBinding", "Role", "bellwether")];
     for (binding, kind, name) in bindings {
         let binding = the(binding, name);
         assert_eq!(binding["roleRef"]["kind"], kind);
@@ -312,7 +315,10 @@ fn everything_is_in_one_namespace() {
         let expected = if namespaced { json!("bellwether") } else { Value::Null };
         assert_eq!(one["metadata"]["namespace"], expected, "{} {}", one["kind"], one["metadata"]["name"]);
     }
-    assert_eq!(the("Namespace", "bellwether")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"], "restricted");
+    assert_eq!(
+        the("Namespace", "bellwether")["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        "restricted"
+    );
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub(super) async fn check(objects: &[(&str, Value)], folder: &Folder) -> Result<
     for (case, objects) in &by_case {
         let what = || format!("values for {case}");
         cluster.apply(objects, Apply::DryRun).await.with_context(what)?;
-        let accounts: Vec<_> = objects.iter().filter(|one| one["kind"] == "ServiceAccount").cloned().collect();
+        let accounts: Vec<_> =
+            objects.iter().filter(|one| one["kind"] == "ServiceAccount").cloned().collect();
         cluster.apply(&accounts, Apply::ForGood).await.with_context(what)?;
         let sets = objects.iter().filter(|one| one["kind"] == "StatefulSet");
         for set in sets.filter(|set| set.pointer("/spec/template/spec/priorityClassName").is_none()) {

@@ -54,14 +54,18 @@ fn split(text: &str) -> Vec<Rendered> {
 
 /// Values that must do, each for a part of the templates that the defaults leave out.
 fn good() -> Vec<(&'static str, Value)> {
-    let routesrv = json!({"name": "routes", "routesrv": {"selector": {"component": "routesrv"}, "targetPort": 9990}});
+    let routesrv =
+        json!({"name": "routes", "routesrv": {"selector": {"component": "routesrv"}, "targetPort": 9990}});
     vec![
         ("the defaults", json!({})),
         ("off", json!({"rollout": {"mode": "off", "service": routesrv}})),
         ("pre", json!({"rollout": {"mode": "pre", "service": routesrv}})),
         ("exec", json!({"rollout": {"mode": "exec", "service": routesrv}})),
         ("a program that knows its mode", json!({"rollout": {"mode": "off", "flag": true}})),
-        ("a Secret", json!({"certificates": {"from": "secret", "secretName": "mine", "sharedName": "replica"}})),
+        (
+            "a Secret",
+            json!({"certificates": {"from": "secret", "secretName": "mine", "sharedName": "replica"}}),
+        ),
         ("cert-manager", json!({"certificates": {"from": "cert-manager"}})),
         (
             "an issuer that is there",

@@ -59,18 +59,25 @@ async fn expected(folder: &Folder) -> Result<Files> {
     }
     files.insert("base/kustomization.yaml".to_owned(), kustomization("Kustomization", "", &base, ""));
     for mode in MODES {
-        let service = rendered(mode, false, folder).await?.into_iter().find(|one| one.template == OF_THE_MODE);
+        let service =
+            rendered(mode, false, folder).await?.into_iter().find(|one| one.template == OF_THE_MODE);
         let service = service.context("the chart renders no Service of the fleet")?;
         files.insert(format!("{mode}/{OF_THE_MODE}"), format!("{HEAD}{}", service.text));
         let rest = match mode {
-            "off" => "# Everything is in place, and nothing runs.\nreplicas:\n  - name: bellwether\n    count: 0\n",
+            "off" => {
+                "# Everything is in place, and nothing runs.\nreplicas:\n  - name: bellwether\n    count: 0\n"
+            }
             _ => "",
         };
         let resources = ["../base".to_owned(), OF_THE_MODE.to_owned()];
-        files.insert(format!("{mode}/kustomization.yaml"), kustomization("Kustomization", about(mode), &resources, rest));
+        files.insert(
+            format!("{mode}/kustomization.yaml"),
+            kustomization("Kustomization", about(mode), &resources, rest),
+        );
     }
     for one in rendered("exec", true, folder).await? {
-        if let Some((component, _)) = COMPONENTS.iter().find(|(_, its)| its.contains(&one.template.as_str())) {
+        if let Some((component, _)) = COMPONENTS.iter().find(|(_, its)| its.contains(&one.template.as_str()))
+        {
             files.insert(format!("{component}/{}", one.template), format!("{HEAD}{}", one.text));
         }
     }
@@ -101,7 +108,9 @@ fn kustomization(kind: &str, about: &str, resources: &[String], rest: &str) -> S
     let version = if kind == "Component" { "v1alpha1" } else { "v1beta1" };
     let about = if about.is_empty() { String::new() } else { format!("# {about}\n") };
     let resources: String = resources.iter().map(|one| format!("  - {one}\n")).collect();
-    format!("{HEAD}{about}apiVersion: kustomize.config.k8s.io/{version}\nkind: {kind}\nresources:\n{resources}{rest}")
+    format!(
+        "{HEAD}{about}apiVersion: kustomize.config.k8s.io/{version}\nkind: {kind}\nresources:\n{resources}{rest}"
+    )
 }
 
 fn status_patch() -> String {
@@ -131,7 +140,8 @@ pub(super) async fn write(folder: &Folder) -> Result<()> {
 
 fn present() -> Result<Files> {
     let mut files = Files::new();
-    for folder in std::fs::read_dir(root()).into_iter().flatten().flatten().filter(|one| one.path().is_dir()) {
+    for folder in std::fs::read_dir(root()).into_iter().flatten().flatten().filter(|one| one.path().is_dir())
+    {
         for file in std::fs::read_dir(folder.path())?.flatten() {
             let path = format!("{}/{}", folder.file_name().display(), file.file_name().display());
             files.insert(path, std::fs::read_to_string(file.path())?);
@@ -159,7 +169,10 @@ pub(super) async fn check(folder: &Folder) -> Result<()> {
         }
         let (ours, theirs) = (by_name(objects), by_name(manifests::documents(&text)?));
         for (name, object) in &ours {
-            ensure!(theirs.get(name) == Some(object), "kustomize build {mode}: {name} is not what the chart renders");
+            ensure!(
+                theirs.get(name) == Some(object),
+                "kustomize build {mode}: {name} is not what the chart renders"
+            );
         }
         ensure!(ours.len() == theirs.len(), "kustomize build {mode} has objects that the chart has not");
     }

@@ -45,7 +45,9 @@ pub(super) async fn check(binary: Option<PathBuf>, folder: &Folder) -> Result<()
     polled.map_err(|failure| anyhow::anyhow!("/routes: {}", failure.cause))?;
     write_objects(&folder.sub("objects")?, OBJECTS.1)?;
     let leader = fleet.leader(Duration::from_secs(10)).await?;
-    let held = async || fleet.replicas[leader].metric("bellwether_guard_held ").await.ok().filter(|held| *held == 1.0);
+    let held = async || {
+        fleet.replicas[leader].metric("bellwether_guard_held ").await.ok().filter(|held| *held == 1.0)
+    };
     until("the guard to hold a table", Duration::from_secs(30), Duration::from_millis(100), held).await?;
     for replica in &fleet.replicas {
         each_family_once(replica.support()).await?;
@@ -77,20 +79,28 @@ pub(super) async fn check(binary: Option<PathBuf>, folder: &Folder) -> Result<()
 
 /// Panel, query and legend of everything that the dashboard shows.
 fn dashboard() -> Result<Vec<(String, String, String)>> {
-    let text = std::fs::read_to_string(super::root().join("chart/files/dashboard.json")).context("read the dashboard")?;
+    let text = std::fs::read_to_string(super::root().join("chart/files/dashboard.json"))
+        .context("read the dashboard")?;
     let dashboard: Value = serde_json::from_str(&text).context("dashboard.json")?;
     let panels = dashboard["panels"].as_array().context("the dashboard has no panels")?;
     let mut all = Vec::new();
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
         let title = panel["title"].as_str().context("a panel without a title")?;
-        ensure!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{title} explains nothing");
+        ensure!(
+            panel["description"].as_str().is_some_and(|text| !text.is_empty()),
+            "{title} explains nothing"
+        );
         for target in panel["targets"].as_array().into_iter().flatten() {
             let mut query = target["expr"].as_str().context("a target without a query")?.to_owned();
             for (name, value) in VARIABLES {
                 query = query.replace(name, value);
             }
             ensure!(!query.contains('$'), "{title} has a variable that is not known here: {query}");
-            all.push((title.to_owned(), query, target["legendFormat"].as_str().unwrap_or_default().to_owned()));
+            all.push((
+                title.to_owned(),
+                query,
+                target["legendFormat"].as_str().unwrap_or_default().to_owned(),
+            ));
         }
     }
     ensure!(!all.is_empty(), "the dashboard shows nothing");
@@ -106,7 +116,8 @@ async fn replicas(ground: &Ground, binary: &Path, folder: &Folder) -> Result<Fle
     let secret = rendered.iter().find(|one| one.template == "certificates.yaml");
     let secret = secret.context("the chart makes no certificates")?.objects()?.remove(0);
     for name in ["ca.crt", "tls.crt", "tls.key"] {
-        let ByteString(bytes) = serde_json::from_value(secret["data"][name].clone()).context("a Secret's data")?;
+        let ByteString(bytes) =
+            serde_json::from_value(secret["data"][name].clone()).context("a Secret's data")?;
         std::fs::write(keys.join(name), bytes).with_context(|| format!("write {name}"))?;
     }
     let key = |name: &str| keys.join(name).display().to_string();
@@ -137,7 +148,9 @@ fn write_objects(folder: &Path, count: usize) -> Result<()> {
     };
     let text: String = (0..count).map(|n| format!("---\n{}\n", one(n))).collect();
     let half = folder.join("objects.new");
-    std::fs::write(&half, text).and_then(|()| std::fs::rename(&half, folder.join("objects.yaml"))).context("write objects")
+    std::fs::write(&half, text)
+        .and_then(|()| std::fs::rename(&half, folder.join("objects.yaml")))
+        .context("write objects")
 }
 
 /// Prometheus keeps one of two samples of a name and drops the other.
@@ -182,13 +195,16 @@ async fn scraped_enough(mut ask: impl AsyncFnMut() -> Result<Vec<Value>>) -> Res
             None
         }
     };
-    let waited = until("Prometheus to scrape", Duration::from_secs(90), Duration::from_millis(500), some).await;
+    let waited =
+        until("Prometheus to scrape", Duration::from_secs(90), Duration::from_millis(500), some).await;
     waited.with_context(|| format!("the last answer: {last}"))
 }
 
 /// What Prometheus answers to a query.
 async fn ask(at: SocketAddr, query: &str) -> Result<Vec<Value>> {
-    let data = api(at, &format!("/api/v1/query?query={}", query_escape(query))).await.with_context(|| query.to_owned())?;
+    let data = api(at, &format!("/api/v1/query?query={}", query_escape(query)))
+        .await
+        .with_context(|| query.to_owned())?;
     Ok(data["result"].as_array().cloned().unwrap_or_default())
 }
 
@@ -215,8 +231,10 @@ async fn names_are_measured(at: SocketAddr, query: &str, legend: &str) -> Result
         ensure!(missing.is_none(), "{metric} has no label {}", missing.map_or("", String::as_str));
         labels_of.insert(metric, known.clone());
     }
-    let somewhere = |label: &str| ADDED.contains(&label) || labels_of.values().any(|known| known.contains_key(label));
-    let of_legend = legend.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(label, _)| label.trim());
+    let somewhere =
+        |label: &str| ADDED.contains(&label) || labels_of.values().any(|known| known.contains_key(label));
+    let of_legend =
+        legend.split("{{").skip(1).filter_map(|rest| rest.split_once("}}")).map(|(label, _)| label.trim());
     for label in named.labels.iter().map(String::as_str).chain(of_legend) {
         ensure!(somewhere(label), "no metric of {query} has the label {label}");
     }

@@ -19,11 +19,15 @@ pub(super) fn check(objects: &[(&str, Value)]) -> Result<usize> {
     let mut checked = 0;
     for version in files::KUBERNETES {
         let text = std::fs::read(files::openapi(version)?).context("read the schemas")?;
-        let schemas: Value = serde_json::from_slice(&text).with_context(|| format!("schemas of {version}"))?;
+        let schemas: Value =
+            serde_json::from_slice(&text).with_context(|| format!("schemas of {version}"))?;
         let definitions = Definitions(&schemas["definitions"]);
         checked = 0;
         for (case, object) in objects.iter().filter(|(_, object)| is_built_in(object)) {
-            let what = format!("Kubernetes {version}, values for {case}, {} {}", object["kind"], object["metadata"]["name"]);
+            let what = format!(
+                "Kubernetes {version}, values for {case}, {} {}",
+                object["kind"], object["metadata"]["name"]
+            );
             definitions.check(object).context(what)?;
             checked += 1;
         }
@@ -34,7 +38,8 @@ pub(super) fn check(objects: &[(&str, Value)]) -> Result<usize> {
 
 /// Kinds of others have a dot in their group and are not Kubernetes' own.
 pub(super) fn is_built_in(object: &Value) -> bool {
-    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |both| both.0);
+    let group =
+        object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |both| both.0);
     !group.contains('.') || group.ends_with(".k8s.io")
 }
 

@@ -6,8 +6,11 @@ use std::collections::BTreeSet;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// Words that are no metrics although no parenthesis follows them.
-const WORDS: [&str; 6] = ["and", "or", "unless", "bool", "offset", "atan2"];
+/// Words that are no metrics although no parenthesis follows them: operators, and aggregations before their `by`.
+const WORDS: [&str; 14] = [
+    "and", "or", "unless", "bool", "offset", "atan2", "sum", "min", "max", "avg", "count", "group", "topk",
+    "quantile",
+];
 
 /// Words before a list of labels.
 const BEFORE_LABELS: [&str; 6] = ["by", "without", "on", "ignoring", "group_left", "group_right"];
@@ -35,7 +38,8 @@ pub(super) fn named(query: &str) -> Named {
                 match chars.peek() {
                     Some('(') if BEFORE_LABELS.contains(&word.as_str()) => {
                         let list = until(&mut chars, ')');
-                        let labels = list.split(',').map(|label| label.trim_matches(['(', ' ', '\n']).to_owned());
+                        let labels =
+                            list.split(',').map(|label| label.trim_matches(['(', ' ', '\n']).to_owned());
                         named.labels.extend(labels.filter(|label| !label.is_empty()));
                     }
                     Some('(') => {}

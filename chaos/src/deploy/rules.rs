@@ -21,21 +21,29 @@ const TESTS: &str = "alerts.test.yaml";
 pub(super) fn tool(name: &str) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let beside = crate::peers::binaries();
-    let found = std::env::split_paths(&path).chain([beside]).map(|dir| dir.join(name)).find(|one| one.is_file());
+    let found =
+        std::env::split_paths(&path).chain([beside]).map(|dir| dir.join(name)).find(|one| one.is_file());
     found.with_context(|| format!("{name} is not there; Debian's package prometheus has it"))
 }
 
 /// The rules as they are written.
 pub(super) fn rules() -> Result<Vec<Rule>> {
     let file = parsed(RULES)?;
-    let all = file["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array()).flatten();
+    let all =
+        file["groups"].as_array().into_iter().flatten().flat_map(|group| group["rules"].as_array()).flatten();
     all.map(|rule| {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (name, query) = (text(&rule["alert"]), text(&rule["expr"]));
         ensure!(!name.is_empty() && !query.is_empty(), "a rule without a name or an expression: {rule}");
-        ensure!(["page", "ticket"].contains(&text(&rule["labels"]["severity"]).as_str()), "{name} has no severity");
+        ensure!(
+            ["page", "ticket"].contains(&text(&rule["labels"]["severity"]).as_str()),
+            "{name} has no severity"
+        );
         let link = text(&rule["annotations"]["runbook_url"]);
-        ensure!(link == format!("RUNBOOKS#{}", name.to_lowercase()), "{name} leads to another runbook: {link}");
+        ensure!(
+            link == format!("RUNBOOKS#{}", name.to_lowercase()),
+            "{name} leads to another runbook: {link}"
+        );
         Ok(Rule { name, query })
     })
     .collect()
@@ -64,7 +72,8 @@ pub(super) async fn check() -> Result<()> {
 fn explained() -> Result<Vec<Rule>> {
     let rules = rules()?;
     let tests = std::fs::read_to_string(super::root().join(TESTS)).context("read the tests of the alerts")?;
-    let runbook = std::fs::read_to_string(super::root().join("../docs/runbook.md")).context("read the runbook")?;
+    let runbook =
+        std::fs::read_to_string(super::root().join("../docs/runbook.md")).context("read the runbook")?;
     let sections: Vec<_> = runbook.lines().filter_map(|line| line.strip_prefix("## Bellwether")).collect();
     for Rule { name, .. } in &rules {
         let fires = format!("ALERTS{{alertname=\"{name}\", alertstate=\"firing\", ");
