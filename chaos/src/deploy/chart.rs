@@ -101,7 +101,7 @@ fn good() -> Vec<(&'static str, Value)> {
                 "affinity": {"nodeAffinity": {}}, "podLabels": {"team": "edge"}, "podAnnotations": {"a": "b"},
                 "serviceAccount": {"annotations": {"a": "b"}}, "service": {"annotations": {"a": "b"}},
                 "persistence": {"storageClassName": "fast"},
-                "networkPolicy": {"routesFrom": [{"podSelector": {}}], "supportFrom": [{"namespaceSelector": {}}]},
+                "networkPolicy": {"routesFrom": [{"podSelector": {}}], "supportFrom": [{"namespaceSelector": {}}], "extraEgress": [{"ports": [{"port": 4317}]}]},
                 "extraVolumes": [{"name": "filters", "configMap": {"name": "filters"}}],
                 "extraVolumeMounts": [{"name": "filters", "mountPath": "/filters"}],
                 "serviceMonitor": {"enabled": true, "labels": {"release": "p"}}, "alerts": {"enabled": true}, "dashboard": {"enabled": true},
