@@ -90,6 +90,7 @@ fn glance() -> Box<dyn FnMut()> {
         deliveries: Deliveries::new(clock.clone(), Default::default()),
         clock,
         metrics: Metrics::default(),
+        clients: Default::default(),
         kick: Arc::default(),
         limits: Limits::default(),
         tls: None,

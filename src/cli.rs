@@ -7,10 +7,12 @@
 pub mod client;
 mod compile;
 mod diff;
+mod fleet;
 mod guard;
 mod orders;
 mod serve;
 mod status;
+mod table;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -23,11 +25,13 @@ use crate::demo::{self, DemoError};
 use crate::flags::{self, Command, FlagError, Parsed, ProcessEnvironment};
 
 /// What the program can do, in the order of the help.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 14] = [
     ("serve", "run one replica of the route server"),
     ("compile", "print the table that would be served for some manifests"),
     ("demo", "watch three replicas on this machine elect, publish and fail over"),
     ("status", "ask running replicas who leads and what they serve"),
+    ("clients", "list the clients of all replicas, and what each of them has"),
+    ("top", "watch replicas and clients"),
     ("freeze", "keep what every replica serves as it is"),
     ("unfreeze", "end a freeze, a pin or a rollback"),
     ("pin", "serve an earlier table on every replica"),
@@ -106,6 +110,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "compile" => compile(rest),
         "demo" => with_clap(rest, "demo", |options| demo::run(options).map_err(CliError::from)),
         "status" => with_clap(rest, "status", status::run),
+        "clients" => with_clap(rest, "clients", fleet::clients),
+        "top" => with_clap(rest, "top", fleet::top),
         "freeze" => with_clap(rest, "freeze", orders::freeze),
         "unfreeze" => with_clap(rest, "unfreeze", orders::unfreeze),
         "pin" => with_clap(rest, "pin", orders::pin),

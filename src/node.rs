@@ -243,11 +243,13 @@ impl Node {
             events: self.writes.events.clone(),
             status: self.writes.status,
         };
+        let clients = Arc::<serve::Clients>::default();
         let routes = RoutesServer {
             cell: self.cell.clone(),
             clock: self.machine.clock.clone(),
             deliveries: self.hub.deliveries().clone(),
             metrics: self.routes_metrics,
+            clients: clients.clone(),
             kick: kick.clone(),
             limits: serve::Limits {
                 bodies: BodyLimits { bytes: self.options.bytes_under_way, ..BodyLimits::default() },
@@ -271,6 +273,9 @@ impl Node {
             gate: self.gate,
             admin_token: self.options.admin_token_file.clone(),
             shards: self.options.shards.clone(),
+            clients,
+            peers: self.options.replication.peers.clone(),
+            security: self.security.clone(),
         };
 
         let (role, stop) = (self.election.role(), CancellationToken::new());

@@ -20,6 +20,7 @@ pub mod hub;
 mod journal;
 pub mod ledger;
 pub mod metrics;
+pub mod observe;
 pub mod peer;
 mod probe;
 pub mod quorum;

@@ -51,6 +51,7 @@ impl Node {
             clock,
             deliveries: hub.deliveries().clone(),
             metrics: metrics.clone(),
+            clients: Default::default(),
             kick: Default::default(),
             limits: Limits::default(),
             tls: None,

@@ -11,6 +11,7 @@ use bellwether::election::{Leader, Role, Term};
 use bellwether::phase::Phase;
 use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
+use bellwether::replication::observe::observe;
 use bellwether::replication::peer::Security;
 use bellwether::replication::{catch_up, converge, follower, scrub, service};
 use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
@@ -416,4 +417,24 @@ async fn another_table_under_the_leaders_version_is_replaced_by_the_leaders() {
         .await
         .expect("the next answer to a ping tells it");
     assert_eq!(b.hub.metrics().damages(), 1);
+}
+
+#[tokio::test]
+async fn each_replica_shows_itself_to_the_others() {
+    let (own, shown, silent) = (
+        Node::start("r0_u_n", None).await,
+        Node::start("r1_u_n", None).await,
+        Node::start("r2_u_n", None).await,
+    );
+    let word = bellwether::wire::ObserveResponse { status: "{}".into(), ..Default::default() };
+    shown.hub.show(Box::new(move || word.clone()));
+    silent.stop.cancel();
+    let gone = "127.0.0.1:1".to_owned();
+    let peers = [own.address.clone(), shown.address.clone(), gone.clone()];
+    let seen = observe("r0_u_n", &peers, &Security::default()).await;
+    assert_eq!(seen.len(), 2, "who asks is left out: {seen:?}");
+    let first = seen[0].seen.as_ref().expect("it answers");
+    assert_eq!((&*first.identity, &*first.status), ("r1_u_n", &b"{}"[..]));
+    assert_eq!(seen[1].address, gone);
+    assert!(seen[1].seen.is_err());
 }

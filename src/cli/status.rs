@@ -6,6 +6,7 @@ use clap::{Parser, ValueEnum};
 use serde_json::Value;
 
 use super::client::Client;
+use super::table::columns;
 use super::{CliError, block_on, print};
 
 /// How long a replica may take to answer.
@@ -36,7 +37,7 @@ pub(super) struct StatusOptions {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// One line for each replica
     Table,
     /// What the replicas answered, one JSON document for each
@@ -78,21 +79,18 @@ async fn ask(servers: &[String]) -> (Vec<Value>, Vec<String>) {
 }
 
 fn table(answers: &[Value]) -> String {
-    let mut rows = vec![COLUMNS.map(|(headline, _)| headline.to_owned())];
-    rows.extend(answers.iter().map(|status| COLUMNS.map(|(_, field)| cell(status, field))));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
-    let mut text = String::new();
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
+    let mut text = replicas(answers);
     text.push_str(&orders(answers));
     text.push_str(&held(answers));
     text.push_str(&left_out(answers));
     text
+}
+
+/// A line for each replica.
+pub(super) fn replicas(answers: &[Value]) -> String {
+    let mut rows = vec![COLUMNS.map(|(headline, _)| headline.to_owned())];
+    rows.extend(answers.iter().map(|status| COLUMNS.map(|(_, field)| cell(status, field))));
+    columns(&rows)
 }
 
 /// What operators have ordered: the same everywhere, a second after it was.

@@ -9,6 +9,7 @@ use super::core::{Progress, Refusal, Replica};
 use super::deliveries::Deliveries;
 use super::deltas::Deltas;
 use super::metrics::Metrics;
+use super::observe::Shows;
 use crate::aside::aside;
 use crate::election::Leader;
 use crate::orders::Orders;
@@ -27,6 +28,7 @@ pub struct Hub {
     orders: watch::Sender<Orders>,
     history: Mutex<History>,
     shelf: OnceLock<Shelf>,
+    shows: OnceLock<Box<Shows>>,
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
     deltas: Deltas,
@@ -56,6 +58,7 @@ impl Hub {
             orders: watch::Sender::default(),
             history: Mutex::new(history),
             shelf: OnceLock::new(),
+            shows: OnceLock::new(),
             metrics,
             deliveries,
             deltas: Deltas::default(),
@@ -131,6 +134,16 @@ impl Hub {
     /// The stream to `leader` broke off: its process, its machine or the network between has failed.
     pub fn broke(&self, leader: &Leader) {
         self.broken.send_replace(Some(leader.clone()));
+    }
+
+    /// What this replica shows of itself, where that is settled.
+    pub fn shows(&self) -> Option<&Shows> {
+        self.shows.get().map(|shows| &**shows)
+    }
+
+    /// Settles what this replica shows of itself; the first word counts.
+    pub fn show(&self, shows: Box<Shows>) {
+        let _ = self.shows.set(shows);
     }
 
     /// What operators have ordered, as far as this replica knows.

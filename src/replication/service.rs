@@ -212,6 +212,16 @@ impl Replication for Service {
         Ok(Response::new(wire::ExchangeResponse { identity, orders: Some(orders) }))
     }
 
+    async fn observe(
+        &self,
+        request: Request<wire::ObserveRequest>,
+    ) -> Result<Response<wire::ObserveResponse>, Status> {
+        let proof = self.proof(&request);
+        proven(&proof, &request.into_inner().identity)?;
+        let shown = self.hub.shows().map(|shows| shows()).unwrap_or_default();
+        Ok(Response::new(wire::ObserveResponse { identity: self.hub.identity().to_owned(), ..shown }))
+    }
+
     async fn fetch(
         &self,
         request: Request<wire::FetchRequest>,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
+use super::clients::{Asked, Clients};
 use super::filters::{self, Filters, Passage};
 use super::glance::Glance;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
@@ -24,7 +25,7 @@ use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
 use crate::net::Listener;
 use crate::replication::deliveries::Deliveries;
-use crate::snapshot::Cell;
+use crate::snapshot::{Cell, Digest};
 use crate::time::Clock;
 
 /// Serves `/routes`, `/routes/{zone}` and `/health`.
@@ -38,6 +39,8 @@ pub struct RoutesServer {
     pub deliveries: Arc<Deliveries>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Who polls.
+    pub clients: Arc<Clients>,
     /// Woken when a client was left with a table that this replica does not have: it may be behind.
     pub kick: Arc<Notify>,
     /// How much it takes on.
@@ -132,9 +135,15 @@ impl RoutesServer {
         if poll.tag != table.tag(poll.gzip) {
             return None;
         }
+        let client = from.map(client_of);
         let owes = |client| self.deliveries.owes(client, table.digest(), view.is_current(now), now);
-        if from.map(client_of).is_some_and(owes) {
+        if client.is_some_and(owes) {
             return None;
+        }
+        if let Some(client) = client {
+            let status = StatusCode::NOT_MODIFIED;
+            let asked = Asked { has: Some(table.digest()), zone: poll.zone.unwrap_or_default(), status };
+            self.clients.saw(client, asked, now);
         }
         let last = last || poll.last;
         poll::unchanged(out, table, poll.gzip, active.version, last);
@@ -219,6 +228,11 @@ impl RoutesServer {
         if answer.healed {
             self.metrics.client_healed.inc();
         }
+        if let Some(client) = client {
+            let has = answer.whole.or_else(|| named(headers));
+            let asked = Asked { has, zone: zone.unwrap_or_default(), status: answer.status };
+            self.clients.saw(client, asked, self.clock.now());
+        }
         self.metrics.answered(answer.status, start.elapsed());
         (answer, sending)
     }
@@ -254,6 +268,13 @@ impl Glance for Serving {
 /// One client, over whichever protocol its address comes.
 fn client_of(from: SocketAddr) -> IpAddr {
     from.ip().to_canonical()
+}
+
+/// The table that a client says it has, if it says so.
+fn named(headers: &HeaderMap) -> Option<Digest> {
+    let tag = headers.get(header::IF_NONE_MATCH)?.to_str().ok()?.trim();
+    let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?;
+    tag.get(..Digest::HEX)?.parse().ok()
 }
 
 /// Why a request is none (RFC 9112 section 3.2), if it is none.

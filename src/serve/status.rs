@@ -37,6 +37,8 @@ pub struct Observed<'a> {
     pub held: Option<&'a guard::Held>,
     /// What operators have ordered.
     pub orders: &'a Orders,
+    /// Since when this replica has known of the leader, in milliseconds since the epoch of Unix.
+    pub leader_since_millis: Option<u64>,
     /// What grants and terms are held against.
     pub now: Moment,
     /// Milliseconds since the epoch of Unix, for the age of the table.
@@ -44,7 +46,7 @@ pub struct Observed<'a> {
 }
 
 /// The answer of `/status`. Fields are only added.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Status {
     /// This replica's name.
     pub replica: String,
@@ -52,6 +54,8 @@ pub struct Status {
     pub role: &'static str,
     /// The name of the replica that leads, where that is known.
     pub leader: Option<String>,
+    /// Since when this replica has known of it.
+    pub leader_since: Option<Timestamp>,
     /// Where the leader's replication listens.
     pub leader_address: Option<String>,
     /// The epoch of the active snapshot.
@@ -112,7 +116,7 @@ pub struct List<T> {
 }
 
 /// Something wrong with an object.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Finding {
     /// The id of the route, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +132,8 @@ pub struct Finding {
 
 /// The status of what is `observed`.
 pub fn status(observed: Observed<'_>) -> Status {
-    let Observed { replica, role, view, phase, ready, held, orders, now, unix_millis } = observed;
+    let Observed { replica, role, view, phase, ready, held, orders, leader_since_millis, now, unix_millis } =
+        observed;
     let (role, leader, leader_address) = match role {
         Role::Leader(term) if term.check(now).is_ok() => ("leader", Some(replica.to_owned()), None),
         Role::Leader(_) | Role::Follower(None) => ("follower", None, None),
@@ -143,6 +148,7 @@ pub fn status(observed: Observed<'_>) -> Status {
         replica: replica.to_owned(),
         role,
         leader,
+        leader_since: leader_since_millis.and_then(timestamp),
         leader_address,
         epoch: active.map(|active| active.version.epoch.0),
         sequence: active.map(|active| active.version.sequence.0),
@@ -260,6 +266,7 @@ mod tests {
             ready: Ok(()),
             held: None,
             orders: &Orders::default(),
+            leader_since_millis: None,
             now: NOW,
             unix_millis: 1_800_000_002_500,
         })
@@ -315,6 +322,7 @@ mod tests {
             ready,
             held: None,
             orders: &Orders::default(),
+            leader_since_millis: None,
             now: NOW,
             unix_millis: 0,
         };

@@ -5,24 +5,28 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
 use http::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::admin;
+use super::clients::Clients;
 use super::exposition::exposition;
+use super::fleet::{self, Fleet};
 use super::gauges::Gauges;
 use super::glance::Never;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::orders;
+use super::page::page;
 use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
 use super::shards::Shards;
 use super::status::{self, Observed, Status};
@@ -30,9 +34,12 @@ use crate::election::Role;
 use crate::net::Listener;
 use crate::phase::Phase;
 use crate::publish::Gate;
-use crate::replication::clerk::Clerk;
+use crate::replication::clerk::{Clerk, now_millis};
+use crate::replication::observe::observe;
+use crate::replication::peer::Security;
 use crate::snapshot::Cell;
 use crate::time::Clock;
+use crate::wire::ObserveResponse;
 
 /// How often it looks whether the replica is current: a probe must not find only its own looks.
 const LOOK: Duration = Duration::from_millis(250);
@@ -66,12 +73,26 @@ pub struct SupportServer {
     pub admin_token: Option<PathBuf>,
     /// The stores whose addresses are counted.
     pub shards: Shards,
+    /// Who polls this replica.
+    pub clients: Arc<Clients>,
+    /// Where the other replicas are, for the page.
+    pub peers: Vec<String>,
+    /// How they are asked.
+    pub security: Security,
 }
 
 /// What the handlers share.
 struct Shared {
     server: SupportServer,
     last_current: LastCurrent,
+    led: Mutex<Led>,
+}
+
+/// Who leads, and since when this replica has known.
+#[derive(Debug, Default)]
+struct Led {
+    leader: Option<String>,
+    since_millis: Option<u64>,
 }
 
 impl SupportServer {
@@ -83,12 +104,16 @@ impl SupportServer {
     /// Where the system refuses to say when somebody connects.
     pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> io::Result<DrainReport> {
         let last_current = LastCurrent::starting(self.clock.now());
-        let shared = Arc::new(Shared { server: self, last_current });
+        let shared = Arc::new(Shared { server: self, last_current, led: Mutex::default() });
+        let showing = Arc::downgrade(&shared);
+        let hub = shared.server.clerk.hub().clone();
+        hub.show(Box::new(move || showing.upgrade().map(|shared| shared.shown()).unwrap_or_default()));
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/livez", get(livez))
             .route("/readyz", get(readyz))
             .route("/status", get(status))
+            .route("/fleet", get(fleet))
             .route("/guard/release", post(release))
             .route("/orders/{what}", post(order))
             .route("/snapshots", get(snapshots))
@@ -112,6 +137,8 @@ impl SupportServer {
             loop {
                 ticks.tick().await;
                 shared.behind_for();
+                let role = shared.server.role.borrow().clone();
+                shared.led_since(&role, now_millis());
             }
         };
         tokio::select! {
@@ -142,18 +169,44 @@ impl Shared {
 
     fn status(&self) -> Status {
         let Self { server, .. } = self;
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (role, unix_millis) = (server.role.borrow().clone(), now_millis());
         status::status(Observed {
             replica: &server.replica,
-            role: &server.role.borrow(),
+            role: &role,
             view: &server.cell.load(),
             phase: *server.phase.borrow(),
             ready: self.ready(),
             held: server.gate.held().as_ref(),
             orders: &server.clerk.orders(),
+            leader_since_millis: self.led_since(&role, unix_millis),
             now: server.clock.now(),
-            unix_millis: u64::try_from(unix.as_millis()).unwrap_or(u64::MAX),
+            unix_millis,
         })
+    }
+
+    fn led_since(&self, role: &Role, unix_millis: u64) -> Option<u64> {
+        let leader = match role {
+            Role::Leader(term) => Some(term.epoch().to_string()),
+            Role::Follower(leader) => leader.as_ref().map(|leader| leader.epoch.to_string()),
+        };
+        let mut led = self.led.lock();
+        if led.leader != leader {
+            led.since_millis = leader.is_some().then_some(unix_millis);
+            led.leader = leader;
+        }
+        led.since_millis
+    }
+
+    fn shown(&self) -> ObserveResponse {
+        fleet::shown(&self.status(), &self.server.clients, self.server.clock.now())
+    }
+
+    /// The fleet, with whatever of its peers answers within a second.
+    async fn fleet(&self) -> Fleet {
+        let server = &self.server;
+        let hub = server.clerk.hub();
+        let peers = observe(hub.identity(), &server.peers, &server.security).await;
+        hub.history(|history| fleet::fleet(&server.replica, now_millis(), self.shown(), peers, history))
     }
 }
 
@@ -185,8 +238,18 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn status(State(shared): State<Arc<Shared>>) -> Json<Status> {
-    Json(shared.status())
+/// A page where a browser asks; else JSON.
+async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if !accepts.contains("text/html") {
+        return Json(shared.status()).into_response();
+    }
+    let policy = (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'");
+    ([policy], Html(page(&shared.fleet().await))).into_response()
+}
+
+async fn fleet(State(shared): State<Arc<Shared>>) -> Json<Fleet> {
+    Json(shared.fleet().await)
 }
 
 async fn release(

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Drain, DrainReport, Filters, Limits, Metrics, Per, RoutesServer, ServerFilter, Shards, Store};
 use crate::compile::ServiceName;
 use crate::replication::deliveries::Deliveries;
+use crate::serve::Clients;
 use crate::snapshot::{Cell, Contents, Snapshot, Standing, Table, Version, View};
 use crate::time::{ManualClock, Moment};
 
@@ -27,6 +28,7 @@ struct Lab {
     address: SocketAddr,
     cell: Arc<Cell>,
     metrics: Metrics,
+    clients: Arc<Clients>,
     kick: Arc<Notify>,
     begin: CancellationToken,
     close: CancellationToken,
@@ -61,11 +63,13 @@ impl Lab {
         let (cell, metrics, kick) = (Arc::<Cell>::default(), Metrics::default(), Arc::<Notify>::default());
         let address = listener.local_addr().expect("it is bound");
         let clock = Arc::new(ManualClock::default());
+        let clients = Arc::<Clients>::default();
         let server = RoutesServer {
             cell: cell.clone(),
             deliveries: Deliveries::new(clock.clone(), Default::default()),
             clock,
             metrics: metrics.clone(),
+            clients: clients.clone(),
             kick: kick.clone(),
             limits,
             tls: None,
@@ -73,7 +77,7 @@ impl Lab {
             filters: Filters::new(filters).expect("no files"),
         };
         let server = tokio::spawn(server.run(listener, drain));
-        Self { address, cell, metrics, kick, begin, close, server }
+        Self { address, cell, metrics, clients, kick, begin, close, server }
     }
 
     async fn serving(text: impl Into<bytes::Bytes>) -> Self {

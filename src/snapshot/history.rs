@@ -156,6 +156,12 @@ impl History {
         self.0.iter()
     }
 
+    /// How many tables became active after the last one that has `digest`, as its main table or a zone's; `None` where none
+    /// has.
+    pub fn later_than(&self, digest: Digest) -> Option<usize> {
+        self.0.iter().rev().position(|kept| kept.tables.iter().any(|(_, table)| *table == digest))
+    }
+
     /// What was active under `version`, or read under it.
     pub fn find(&self, version: Version) -> Option<Target> {
         self.entry(version).map(Kept::target)

@@ -12,7 +12,7 @@ use crate::replication::core::Replica;
 use crate::replication::hub::Hub;
 use crate::serve::Store;
 use crate::serve::readiness::Heartbeat;
-use crate::snapshot::{Contents, Snapshot, Standing, Table, TermId, Version, View};
+use crate::snapshot::{Contents, Digest, Snapshot, Standing, Table, TermId, Version, View};
 use crate::time::{ManualClock, Moment};
 
 struct Lab {
@@ -67,6 +67,9 @@ impl Lab {
             gate: Arc::clone(&gate),
             admin_token: None,
             shards: Shards { redis: Some(Store { service, port: 6379 }), valkey: None },
+            clients: Default::default(),
+            peers: Vec::new(),
+            security: Default::default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let address = listener.local_addr().expect("bound");
@@ -286,4 +289,26 @@ async fn metrics_have_our_names_and_the_peers() {
     for line in expected {
         assert!(body.lines().any(|found| found.starts_with(line)), "{line} is missing in\n{body}");
     }
+}
+
+#[tokio::test]
+async fn a_browser_gets_the_page_and_programs_get_json() {
+    let lab = Lab::start().await;
+    lab.activate();
+    let (head, body) = lab.get("/status").await;
+    assert!(head.contains("Content-Type: application/json"), "{head}");
+    assert!(body.contains("\"replica\":\"r0\""), "{body}");
+    let mut stream = TcpStream::connect(lab.address).await.expect("it listens");
+    let request = "GET /status HTTP/1.1\r\nHost: x\r\nAccept: text/html,*/*\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it answers");
+    assert!(answer.contains("Content-Security-Policy: default-src 'none'"), "{answer}");
+    assert!(answer.contains("<!DOCTYPE html>") && answer.contains("<b>r0</b>"), "{answer}");
+    let (_, fleet) = lab.get("/fleet").await;
+    let fleet: serde_json::Value = serde_json::from_str(&fleet).expect("JSON");
+    assert_eq!(
+        (&fleet["seen_by"], &fleet["replicas"][0]["status"]["digest"]),
+        (&"r0".into(), &Digest::of(b"a: * -> <shunt>").to_string().into())
+    );
 }

@@ -116,3 +116,32 @@ async fn idle_connection_closes_after_its_time_and_with_the_listener() {
     assert_eq!(rest(&mut polling).await, "");
     assert_eq!(lab.stopped().await, DrainReport { open: 1, cut: 0 });
 }
+
+#[tokio::test]
+async fn whoever_polls_is_known_with_what_it_has() {
+    let lab = Lab::serving(SMALL).await;
+    let seen = || {
+        let list = lab.clients.list(Moment::default());
+        let client = list[0].1.clone();
+        (list.len(), client.has, client.zone.into_string(), client.status.as_u16(), client.polls)
+    };
+    let view = lab.cell.load();
+    let contents = &view.active.as_ref().expect("a table").contents;
+    let (main, zone) = (contents.table.digest(), contents.for_zone("zone-1").digest());
+    let mut stream = lab.connect().await;
+    stream.write_all(GET.as_bytes()).await.expect("open");
+    one(&mut stream, SMALL.len()).await;
+    assert_eq!(seen(), (1, Some(main), String::new(), 200, 1));
+    stream.write_all(poll(&lab, "/routes/zone-1", "").as_bytes()).await.expect("open");
+    one(&mut stream, 0).await;
+    assert_eq!(seen(), (1, Some(zone), "zone-1".to_owned(), 304, 2));
+    // Not at a glance, and with a table that it may keep.
+    let other = crate::snapshot::Digest::of(b"another");
+    let kept = format!(
+        "GET /routes HTTP/1.1\r\nHost: x\r\nIf-None-Match: W/\"{other}+gzip\"\r\nX-Unknown: 1\r\n\r\n"
+    );
+    lab.cell.store(View { active: view.active.clone(), ..View::default() });
+    stream.write_all(kept.as_bytes()).await.expect("open");
+    one(&mut stream, 0).await;
+    assert_eq!(seen(), (1, Some(other), String::new(), 304, 3));
+}

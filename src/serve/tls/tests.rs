@@ -82,6 +82,7 @@ impl Lab {
             deliveries: Deliveries::new(clock.clone(), Default::default()),
             clock,
             metrics: Metrics::default(),
+            clients: Default::default(),
             kick: Arc::default(),
             limits: Limits::default(),
             tls: Some(tls.clone()),
