@@ -5,7 +5,7 @@ use std::env;
 use std::io::Write;
 use std::time::Duration;
 
-use bellwether::snapshot::{Delta, Digest, Table};
+use bellwether::snapshot::{Delta, Digest, Packed, Table};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rustix::time::{ClockId, clock_gettime};
@@ -55,16 +55,17 @@ fn main() {
     };
     let (old, new) = (text(routes, "old"), text(routes, "new"));
     let (time, base) = timed(|| Table::new(old, routes as u64, 1));
-    println!("{routes} routes, {} bytes", base.plain().len());
+    println!("{routes} routes, {} bytes", base.length());
     row("whole: digest and compress", time, base.gzip().len());
     let (time, stream) = timed(|| {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
-        encoder.write_all(base.plain()).and_then(|()| encoder.finish()).expect("memory does not fail")
+        encoder.write_all(&base.plain()).and_then(|()| encoder.finish()).expect("memory does not fail")
     });
     row("  compressed as one stream, to compare", time, stream.len());
-    let (time, target) = timed(|| Table::after(&base, new, routes as u64, 1).expect("nothing is damaged"));
+    let (time, target) =
+        timed(|| Table::new(Packed::of(new.as_bytes(), Some(base.packed())), routes as u64, 1));
     row("one route changed: digest and compress", time, target.gzip().len());
-    let (length, digest) = (target.plain().len() as u64, target.digest());
+    let (length, digest) = (target.length(), target.digest());
     let gzip = target.gzip().clone();
     let (time, _) = timed(|| Table::from_gzip(gzip, length, digest, 1, 1).expect("it is sound"));
     row("whole, at a follower: unpack and verify", time, target.gzip().len());
@@ -73,7 +74,7 @@ fn main() {
     let (time, _) = timed(|| Table::from_delta(&base, &delta, length, digest, 1, 1).expect("it is sound"));
     row("delta, at a follower: to verified tables", time, delta.frame.len());
     // What a follower that got its base whole has to do once.
-    let foreign = Table::from_gzip(base.gzip().clone(), base.plain().len() as u64, base.digest(), 1, 1);
+    let foreign = Table::from_gzip(base.gzip().clone(), base.length(), base.digest(), 1, 1);
     let foreign = foreign.expect("it is sound");
     let (time, _) = timed(|| Table::from_delta(&foreign, &delta, length, digest, 1, 1).expect("it is sound"));
     row("delta, on a base that came whole", time, delta.frame.len());

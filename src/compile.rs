@@ -35,13 +35,16 @@ mod traffic;
 mod zones;
 
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 
 use crate::object::Objects;
+use crate::snapshot::{Packed, Packer};
 
 use assembly::Knots;
 use context::Context;
-use document::Document;
+use document::{Document, Finished};
 use incremental::{Origin, Outcome, Tables};
 use past::Uids;
 
@@ -79,7 +82,7 @@ pub struct Compiled {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     /// The canonical Eskip document, without a newline at its end.
-    pub eskip: String,
+    pub packed: Packed,
     /// How many routes it has.
     pub count: usize,
 }
@@ -102,6 +105,14 @@ pub struct Quarantined {
     pub last_good: Vec<String>,
 }
 
+impl Text {
+    /// The document itself, unpacked.
+    pub fn eskip(&self) -> String {
+        let text = self.packed.text().map(|text| String::from_utf8_lossy(&text).into_owned());
+        text.unwrap_or_default()
+    }
+}
+
 impl Compiled {
     /// The table that clients in `zone` get: their own, or the main one. Without a zone it is the main one.
     pub fn table_for(&self, zone: Option<&str>) -> &Text {
@@ -113,7 +124,6 @@ impl Compiled {
 struct Made {
     routes: Vec<SourcedRoute>,
     document: Document,
-    zones: BTreeMap<String, Document>,
     uids: Uids,
     knots: Knots,
     diagnostics: Vec<Diagnostic>,
@@ -123,9 +133,9 @@ struct Made {
 /// Compiles `objects` under `settings`, all of them. What is bad now has the routes that it had in the `past`, if it had
 /// any.
 pub fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Compiled {
-    let Made { routes, document, zones, uids, knots, diagnostics, quarantined } =
-        make(objects, settings, past);
+    let Made { routes, document, uids, knots, diagnostics, quarantined } = make(objects, settings, past);
     let origin = Origin::of(objects, settings, &knots, &diagnostics);
+    let (document, zones) = tables(&routes, document, past);
     let owners = routes.into_iter().map(|sourced| sourced.object).collect();
     let tables = Tables { document, zones, owners };
     tables.finish(objects, settings, Arc::new(uids), origin, diagnostics, quarantined)
@@ -151,8 +161,30 @@ fn make(objects: &Objects, settings: &Settings, past: &Past) -> Made {
     let uids = past::uids(objects);
     let document = quarantine::restore(past, &uids, &mut routes, document, &mut quarantined);
     quarantined.sort_by(|a, b| a.object.cmp(&b.object));
-    let zones = zones::tables(&routes, &document);
-    Made { routes, document, zones, uids, knots, diagnostics: diagnostics.sorted(), quarantined }
+    Made { routes, document, uids, knots, diagnostics: diagnostics.sorted(), quarantined }
+}
+
+/// Packs the table of `routes`, and side by side with it those of the zones that differ.
+fn tables(
+    routes: &[SourcedRoute],
+    document: Document,
+    past: &Past,
+) -> (Finished, BTreeMap<String, Finished>) {
+    std::thread::scope(|scope| {
+        let main = &document;
+        let zone = |zone: &str| {
+            let mut packer = Packer::new(Some(past.for_zone(zone)));
+            let ends = zones::table(zone, routes, main, |text| packer.push(text.as_bytes()))?;
+            Some(Finished { packed: packer.finish(), ends })
+        };
+        let begin = |name: String| (name.clone(), scope.spawn(move || zone(&name)));
+        let zones: Vec<_> = zones::names(routes).into_iter().map(begin).collect();
+        let table = main.pack(Some(past.for_zone("")));
+        let join =
+            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+        let zones = zones.into_iter().filter_map(|(name, thread)| Some((name, join(thread)?))).collect();
+        (table, zones)
+    })
 }
 
 #[cfg(test)]

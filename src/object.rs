@@ -28,7 +28,7 @@ use decode::{Decode, Fields};
 use node::Node;
 
 pub use decode::DecodeError;
-pub use endpoint_slice::{EndpointSlice, SliceEndpoint, SlicePort};
+pub use endpoint_slice::{EndpointSlice, SERVICE_NAME, SliceEndpoint, SlicePort};
 pub use endpoints::{EndpointPort, Endpoints, Subset};
 pub use ingress::{Ingress, IngressBackend, IngressSpec, PathRule, PortRef, Rule};
 pub use kind::Kind;

@@ -155,10 +155,11 @@ impl<S: ObjectSource> Publisher<S> {
         tracing::info!(%epoch, announced = %known, "caught up with every replica that answered");
         if let Some(snapshot) = &inherited {
             self.source.raise_floor(&snapshot.contents.resource_versions);
-            let (table, quarantined) = (snapshot.contents.table.plain(), &snapshot.contents.quarantined);
+            let (table, quarantined) = (snapshot.contents.table.packed(), &snapshot.contents.quarantined);
             self.findings.inherit(quarantined);
             if !self.memory.past.knows(table) {
-                self.memory = Memory::inherited(Past::inherited(table.clone(), quarantined.clone()));
+                let zones = draft::packed(&snapshot.contents.zones);
+                self.memory = Memory::inherited(Past::inherited(table.clone(), zones, quarantined.clone()));
             }
         }
         self.gate.open(inherited.map(|snapshot| snapshot.contents.counts.clone()));

@@ -6,11 +6,16 @@
 
 mod announcement;
 mod cell;
+mod cut;
 mod delta;
 mod digest;
 pub mod disk;
-mod gzip;
+mod foreign;
 mod history;
+mod inflate;
+mod packed;
+mod packer;
+mod reader;
 mod shelf;
 mod table;
 mod version;
@@ -22,9 +27,12 @@ use crate::compile::{Counts, Diagnostic, Measure, Quarantined};
 
 pub use announcement::{Announcement, HeaderError, Received, TableInfo};
 pub use cell::{Cell, Standing, View};
-pub use delta::Delta;
+pub use delta::{Copied, Delta};
 pub use digest::Digest;
 pub use history::{History, KEPT, Kept, Target};
+pub use packed::Packed;
+pub use packer::Packer;
+pub use reader::Reader;
 pub use shelf::Shelf;
 pub use table::{Condition, Table, TableError};
 pub use version::{Epoch, Sequence, TermId, Version, VersionError};

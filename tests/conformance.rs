@@ -103,8 +103,11 @@ fn differences(case: &Case) -> Option<String> {
     if compiled.table.count != case.expect.count {
         out += &format!("  {} routes instead of {}\n", compiled.table.count, case.expect.count);
     }
-    out +=
-        &text_difference("routes", &compiled.table.eskip, case.expect.routes.as_deref().unwrap_or_default());
+    out += &text_difference(
+        "routes",
+        &compiled.table.eskip(),
+        case.expect.routes.as_deref().unwrap_or_default(),
+    );
     out += &zone_differences(&compiled, &case.expect.zones);
     let quarantined: BTreeSet<_> =
         compiled.quarantined.iter().map(|left_out| left_out.route.clone()).collect();
@@ -128,10 +131,11 @@ fn settings(flags: &[String]) -> Result<Settings, String> {
 
 fn zone_differences(compiled: &Compiled, expected: &BTreeMap<String, String>) -> String {
     let names: BTreeSet<_> = compiled.zones.keys().chain(expected.keys()).collect();
-    let text = |zone: &str| &compiled.table_for(Some(zone)).eskip;
+    let text = |zone: &str| compiled.table_for(Some(zone)).eskip();
+    let main = compiled.table.eskip();
     let difference = |zone: &&String| {
-        let expected = expected.get(*zone).unwrap_or(&compiled.table.eskip);
-        text_difference(&format!("zone {zone}"), text(zone), expected)
+        let expected = expected.get(*zone).unwrap_or(&main);
+        text_difference(&format!("zone {zone}"), &text(zone), expected)
     };
     names.iter().map(difference).collect()
 }

@@ -168,7 +168,8 @@ fn whatever_is_wrong_stays_there(settings: &Settings, least: usize) {
         |(objects, _): (Objects, _)| compile::compile(&objects, settings, &compile::Past::default());
     let objects = [tenant('a'), tenant('b')].concat();
     let sound = compiled(Objects::from_values(objects.clone()));
-    let expected = of_the_others(&sound.table.eskip);
+    let sound = sound.table.eskip();
+    let expected = of_the_others(&sound);
     assert!(expected.len() >= 8, "{expected:#?}");
     let mut tried = 0;
     for index in 0..tenant('a').len() {
@@ -183,7 +184,8 @@ fn whatever_is_wrong_stays_there(settings: &Settings, least: usize) {
                 let mut quarantined = result.quarantined.iter();
                 let panicked = quarantined.find(|left_out| left_out.reason.contains("panicked"));
                 assert_eq!(panicked, None, "object {index}, {pointer}");
-                let of_the_others = of_the_others(&result.table.eskip);
+                let table = result.table.eskip();
+                let of_the_others = of_the_others(&table);
                 let missing: Vec<_> = expected.difference(&of_the_others).collect();
                 assert!(missing.is_empty(), "object {index}, {pointer}: {missing:#?}");
                 tried += 1;

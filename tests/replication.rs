@@ -385,7 +385,7 @@ async fn replica_that_is_cut_off_sees_that_another_one_is_current() {
 async fn flipped_bit_is_found_and_mended() {
     let mut damaged = Snapshot::for_tests(Version::new(3, 1), "a: * -> <shunt>");
     let sound = damaged.contents.table.clone();
-    damaged.contents = Arc::new(Contents::of(Arc::new(sound.damaged_for_tests(true, false))));
+    damaged.contents = Arc::new(Contents::of(Arc::new(sound.damaged_for_tests(1))));
     let a = Node::start("a", Some(damaged)).await;
     tokio::spawn(scrub::scrub(a.hub.clone()));
     let mended = async {

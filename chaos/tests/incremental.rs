@@ -84,8 +84,8 @@ fn settings(flags: &[String]) -> Settings {
 }
 
 fn past(compiled: &Compiled) -> Past {
-    let zones = compiled.zones.iter().map(|(zone, table)| (zone.clone(), table.eskip.clone().into()));
-    let table = compiled.table.eskip.clone().into();
+    let zones = compiled.zones.iter().map(|(zone, table)| (zone.clone(), table.packed.clone()));
+    let table = compiled.table.packed.clone();
     Past::compiled(table, zones.collect(), compiled.ledger.clone(), compiled.quarantined.clone())
 }
 

@@ -37,7 +37,7 @@ pub(super) fn run(options: &CompileOptions) -> Result<(), CliError> {
     if table.count == 0 {
         return Err(CliError::EmptyTable);
     }
-    print(&table.eskip)
+    print(&table.eskip())
 }
 
 fn log(diagnostic: &Diagnostic) {

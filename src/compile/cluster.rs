@@ -11,7 +11,7 @@ mod targets;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::eskip::Endpoint;
 use crate::object::{Endpoints, Metadata, Objects, ServicePort, ServiceSpec, TargetPort};
@@ -34,7 +34,7 @@ pub const MIN_ENDPOINTS_BY_ZONE: usize = 3;
 pub struct Cluster<'a> {
     services: HashMap<Id<'a>, &'a ServiceSpec>,
     addresses: Addresses<'a>,
-    found: RefCell<HashMap<CacheKey, Rc<[Endpoint]>>>,
+    found: RefCell<HashMap<CacheKey, Arc<[Endpoint]>>>,
     hurdles: Hurdles<'a>,
 }
 
@@ -122,7 +122,7 @@ impl<'a> Cluster<'a> {
         scheme: Scheme<'_>,
         port: &ServicePort,
         zone: &str,
-    ) -> Rc<[Endpoint]> {
+    ) -> Arc<[Endpoint]> {
         let by_slices = matches!(self.addresses, Addresses::Slices(_));
         let key = CacheKey {
             namespace: namespace.to_owned(),
@@ -146,7 +146,7 @@ impl<'a> Cluster<'a> {
         scheme: Scheme<'_>,
         target: &TargetPort,
         zone: &str,
-    ) -> Rc<[Endpoint]> {
+    ) -> Arc<[Endpoint]> {
         let key = CacheKey {
             namespace: namespace.to_owned(),
             service: service.to_owned(),
@@ -169,9 +169,9 @@ impl<'a> Cluster<'a> {
         key: CacheKey,
         zone: &str,
         find: impl FnOnce() -> Option<Vec<Endpoint>>,
-    ) -> Rc<[Endpoint]> {
+    ) -> Arc<[Endpoint]> {
         if self.hurdles.are_addresses(id) {
-            return Rc::default();
+            return Arc::default();
         }
         let mut found = self.found.borrow_mut();
         let entry = match found.entry(key) {
@@ -187,7 +187,7 @@ impl<'a> Cluster<'a> {
         };
         match self.addresses {
             Addresses::Slices(_) if !zone.is_empty() => in_zone(entry, zone),
-            _ => Rc::clone(entry),
+            _ => Arc::clone(entry),
         }
     }
 
@@ -215,9 +215,9 @@ fn id(metadata: &Metadata) -> Id<'_> {
     (metadata.namespace_or_default(), &metadata.name)
 }
 
-fn in_zone(all: &Rc<[Endpoint]>, zone: &str) -> Rc<[Endpoint]> {
-    let zonal: Rc<[Endpoint]> = all.iter().filter(|endpoint| endpoint.zone == zone).cloned().collect();
-    if zonal.len() >= MIN_ENDPOINTS_BY_ZONE { zonal } else { Rc::clone(all) }
+fn in_zone(all: &Arc<[Endpoint]>, zone: &str) -> Arc<[Endpoint]> {
+    let zonal: Arc<[Endpoint]> = all.iter().filter(|endpoint| endpoint.zone == zone).cloned().collect();
+    if zonal.len() >= MIN_ENDPOINTS_BY_ZONE { zonal } else { Arc::clone(all) }
 }
 
 /// The address of a port; an IPv6 address gets brackets.

@@ -3,6 +3,7 @@
 use crate::eskip::{self, Route};
 
 use super::Text;
+use crate::snapshot::Packed;
 
 /// Definitions, a line each, without a newline at the end.
 #[derive(Clone, Debug, Default)]
@@ -10,6 +11,14 @@ pub(super) struct Document {
     text: String,
     /// Where each definition ends.
     ends: Vec<usize>,
+}
+
+/// A table that is put together.
+#[derive(Clone, Debug)]
+pub(super) struct Finished {
+    pub(super) packed: Packed,
+    /// Where each definition ends.
+    pub(super) ends: Vec<usize>,
 }
 
 impl Document {
@@ -84,8 +93,15 @@ impl Document {
         self.ends.len()
     }
 
-    /// The finished table, and where each of its definitions ends.
-    pub(super) fn finish(self) -> (Text, Vec<usize>) {
-        (Text { count: self.ends.len(), eskip: self.text }, self.ends)
+    /// The finished table. What is in `before` too is taken from there.
+    pub(super) fn pack(&self, before: Option<&Packed>) -> Finished {
+        Finished { packed: Packed::of(self.text.as_bytes(), before), ends: self.ends.clone() }
+    }
+}
+
+impl Finished {
+    /// The table, and where each of its definitions ends.
+    pub(super) fn into_parts(self) -> (Text, Vec<usize>) {
+        (Text { count: self.ends.len(), packed: self.packed }, self.ends)
     }
 }

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use crate::object::Objects;
 
 use super::assembly::Knots;
-use super::document::Document;
+use super::document::Finished;
 use super::parts::{Knot, Reached};
 use super::past::Uids;
 use super::roster::{Roster, Tie};
 use super::splice::Plan;
-use super::{Compiled, Counts, Diagnostic, Ledger, Made, ObjectRef, Past, Quarantined, Settings, make};
+use super::{
+    Compiled, Counts, Diagnostic, Ledger, Made, ObjectRef, Past, Quarantined, Settings, make, zones,
+};
 
 /// What a compilation was made of.
 #[derive(Clone, Debug)]
@@ -110,8 +112,8 @@ pub(super) fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Ou
 
 /// Tables, and whose each definition is.
 pub(super) struct Tables {
-    pub(super) document: Document,
-    pub(super) zones: BTreeMap<String, Document>,
+    pub(super) document: Finished,
+    pub(super) zones: BTreeMap<String, Finished>,
     pub(super) owners: Vec<Option<Arc<ObjectRef>>>,
 }
 
@@ -128,10 +130,10 @@ impl Tables {
     ) -> Compiled {
         let looked_at = objects.count();
         let counts = Counts::of(objects, settings, self.owners.iter().map(Option::as_deref));
-        let (table, ends) = self.document.finish();
+        let (table, ends) = self.document.into_parts();
         let (mut zones, mut zone_ends) = (BTreeMap::new(), BTreeMap::new());
         for (zone, document) in self.zones {
-            let (table, ends) = document.finish();
+            let (table, ends) = document.into_parts();
             zones.insert(zone.clone(), table);
             zone_ends.insert(zone, ends);
         }
@@ -147,18 +149,23 @@ fn replace(reached: &Reached<'_>, made: &Made, ledger: &Ledger, past: &Past) -> 
     let of_objects = made.routes.iter().enumerate().filter(|(_, sourced)| sourced.object.is_some());
     let new: Vec<_> = of_objects.map(|(place, sourced)| (place, sourced.route.id.as_str())).collect();
     let plan = Plan::of(&past.table, &ledger.ends, |index| goes[index], &new)?;
-    let names: BTreeSet<_> = ledger.zones.keys().chain(made.zones.keys()).collect();
+    let made_for = |zone: String| {
+        let document = zones::document(&zone, &made.routes, &made.document)?;
+        Some((zone, document))
+    };
+    let made_zones: BTreeMap<_, _> = zones::names(&made.routes).into_iter().filter_map(made_for).collect();
+    let names: BTreeSet<_> = ledger.zones.keys().chain(made_zones.keys()).collect();
     let zone = |name: &String| {
         let (text, ends) =
             past.zones.get(name).zip(ledger.zones.get(name)).unwrap_or((&past.table, &ledger.ends));
-        plan.apply(text, ends, made.zones.get(name).unwrap_or(&made.document))
+        plan.apply(text, ends, made_zones.get(name).unwrap_or(&made.document))
     };
     let (document, zones) = std::thread::scope(|scope| {
         let zones: Vec<_> = names.into_iter().map(|name| (name, scope.spawn(|| zone(name)))).collect();
         let document = plan.apply(&past.table, &ledger.ends, &made.document)?;
         let joined = zones.into_iter().map(|(name, zone)| Some((name.clone(), zone.join().ok()??)));
         let mut zones = joined.collect::<Option<BTreeMap<_, _>>>()?;
-        zones.retain(|_, zone| zone.as_str() != document.as_str());
+        zones.retain(|_, zone| zone.packed != document.packed);
         Some((document, zones))
     })?;
     let owner = |place: Result<usize, usize>| match place {

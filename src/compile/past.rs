@@ -8,19 +8,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::eskip::{self, Route};
 use crate::object::{Metadata, Objects};
 
 use super::incremental::Origin;
 use super::{ObjectRef, Quarantined, names, routegroup, splice};
+use crate::snapshot::{Packed, Reader};
 
 /// The compilation before. Empty where there was none, and for commands that know no past.
 #[derive(Clone, Debug, Default)]
 pub struct Past {
-    pub(super) table: Bytes,
-    pub(super) zones: BTreeMap<String, Bytes>,
+    pub(super) table: Packed,
+    pub(super) zones: BTreeMap<String, Packed>,
     pub(super) ledger: Option<Ledger>,
     pub(super) quarantined: Vec<Quarantined>,
 }
@@ -65,22 +64,27 @@ const MOST_LINES: usize = 16;
 impl Past {
     /// What a compilation of this process leaves: its printed tables, its ledger, what it quarantined.
     pub fn compiled(
-        table: Bytes,
-        zones: BTreeMap<String, Bytes>,
+        table: Packed,
+        zones: BTreeMap<String, Packed>,
         ledger: Ledger,
         quarantined: Vec<Quarantined>,
     ) -> Self {
         Self { table, zones, ledger: Some(ledger), quarantined }
     }
 
-    /// What is known of a table that others compiled.
-    pub fn inherited(table: Bytes, quarantined: Vec<Quarantined>) -> Self {
-        Self { table, zones: BTreeMap::new(), ledger: None, quarantined }
+    /// What is known of tables that others compiled.
+    pub fn inherited(table: Packed, zones: BTreeMap<String, Packed>, quarantined: Vec<Quarantined>) -> Self {
+        Self { table, zones, ledger: None, quarantined }
+    }
+
+    /// The table that was made for `zone`: its own, or the main one.
+    pub(super) fn for_zone(&self, zone: &str) -> &Packed {
+        self.zones.get(zone).unwrap_or(&self.table)
     }
 
     /// Whether this is the past of `table`, and knows whose each of its definitions is.
-    pub fn knows(&self, table: &Bytes) -> bool {
-        self.ledger.is_some() && self.table == table
+    pub fn knows(&self, table: &Packed) -> bool {
+        self.ledger.is_some() && self.table == *table
     }
 
     /// Whether the object of that name and UID was there and had nothing left out.
@@ -101,12 +105,13 @@ impl Past {
         match &self.ledger {
             Some(ledger) => {
                 let wanted: BTreeSet<_> = wanted.map(|(object, _)| object).collect();
+                let mut table = Reader::new(&self.table);
                 for (index, owner) in ledger.owners.iter().enumerate() {
                     let Some(owner) = owner.as_deref().filter(|owner| wanted.contains(owner)) else {
                         continue;
                     };
-                    let definition = splice::definition(&self.table, &ledger.ends, index);
-                    found.entry(owner.clone()).or_default().extend(Good::of(definition));
+                    let definition = table.read(splice::place(&ledger.ends, index));
+                    found.entry(owner.clone()).or_default().extend(Good::of(&definition));
                 }
             }
             None => {
@@ -122,7 +127,7 @@ impl Past {
                     let by_name = || whole.iter().map(|(object, _)| *object).find(|object| is_of(id, object));
                     objects.get(id).copied().or_else(by_name)
                 };
-                for (object, good) in named(&self.table, owner) {
+                for (object, good) in named(&self.table.text().unwrap_or_default(), owner) {
                     found.entry(object.clone()).or_default().push(good);
                 }
             }

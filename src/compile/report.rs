@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::snapshot::Digest;
-
 use super::{Compiled, Diagnostic, Quarantined};
 
 /// The report of `bellwether compile`.
@@ -55,7 +53,7 @@ impl Report {
         let table = compiled.table_for(zone);
         Self {
             count: table.count,
-            digest: Digest::of(table.eskip.as_bytes()).to_string(),
+            digest: table.packed.digest().to_string(),
             quarantined: compiled.quarantined.iter().map(LeftOut::from).collect(),
             diagnostics: compiled.diagnostics.iter().map(Remark::from).collect(),
         }
@@ -92,13 +90,14 @@ impl From<&Diagnostic> for Remark {
 mod tests {
     use super::*;
     use crate::compile::{ObjectRef, Text};
+    use crate::snapshot::Digest;
 
     #[test]
     fn report_is_the_json_that_scripts_read() {
         let object =
             ObjectRef { kind: "Ingress".to_owned(), namespace: "n".to_owned(), name: "i".to_owned() };
         let compiled = Compiled {
-            table: Text { eskip: "a: * -> <shunt>;".to_owned(), count: 1 },
+            table: Text { packed: "a: * -> <shunt>;".into(), count: 1 },
             quarantined: vec![Quarantined {
                 route: "r".to_owned(),
                 object,

@@ -1,12 +1,13 @@
 //! A table with some of its definitions replaced.
 //!
-//! In: the text before, where each definition ends, which go, and the new ones. Out: the new text, in which all that stays
-//! was copied in long runs. What can go wrong: a new definition has the id of one that stays; then their objects have to do
+//! In: the packed text before, where each definition ends, which go, and the new ones. Out: the new text, in which all that
+//! stays is taken as it was packed. What can go wrong: memory has damaged the text before; a new definition has the id of one that stays; then their objects have to do
 //! with each other, and only the whole compilation knows who wins.
 
 use std::ops::Range;
 
-use super::document::Document;
+use super::document::{Document, Finished};
+use crate::snapshot::{Packed, Packer, Reader};
 
 /// In which order old and new definitions follow each other.
 pub(super) struct Plan(Vec<Run>);
@@ -18,9 +19,9 @@ enum Run {
     New(usize),
 }
 
-/// The definition number `index` of a text.
-pub(super) fn definition<'a>(text: &'a [u8], ends: &[usize], index: usize) -> &'a [u8] {
-    &text[start(ends, index)..ends[index]]
+/// Where the definition number `index` stands.
+pub(super) fn place(ends: &[usize], index: usize) -> Range<usize> {
+    start(ends, index)..ends[index]
 }
 
 fn start(ends: &[usize], index: usize) -> usize {
@@ -29,22 +30,29 @@ fn start(ends: &[usize], index: usize) -> usize {
 
 impl Plan {
     /// The plan for `text` without the definitions that go, and with those of `new`: their places in the new document and
-    /// their ids, sorted by id. None where one of these is the id of a definition that stays.
+    /// their ids, sorted by id. None where one of these is the id of a definition that stays, or the text is damaged.
     pub(super) fn of(
-        text: &[u8],
+        text: &Packed,
         ends: &[usize],
         goes: impl Fn(usize) -> bool,
         new: &[(usize, &str)],
     ) -> Option<Self> {
         let mut plan = Self(Vec::new());
-        let mut at = 0;
+        let (mut at, mut text) = (0, Reader::new(text));
+        let mut compared = |index: usize, id: &str| {
+            let definition = text.read(place(ends, index));
+            // No definition is empty, so neither is one that can be read.
+            (!text.is_damaged()).then(|| id_of(&definition).cmp(id.as_bytes()))
+        };
         for (place, id) in new {
-            let before = |index: usize| id_of(definition(text, ends, index)) < id.as_bytes();
-            let next = partition_point(at..ends.len(), before);
-            let mut same =
-                (next..ends.len()).take_while(|index| id_of(definition(text, ends, *index)) == id.as_bytes());
-            if same.any(|index| !goes(index)) {
-                return None;
+            let next = partition_point(ends.len(), |index| Some(compared(index, id)?.is_lt()))?.max(at);
+            for index in next..ends.len() {
+                if compared(index, id)?.is_ne() {
+                    break;
+                }
+                if !goes(index) {
+                    return None;
+                }
             }
             plan.keep(at..next, &goes);
             plan.0.push(Run::New(*place));
@@ -72,28 +80,28 @@ impl Plan {
         })
     }
 
-    /// The document that the plan leads to. None where the text before is none.
-    pub(super) fn apply(&self, text: &[u8], ends: &[usize], new: &Document) -> Option<Document> {
-        let mut out = Vec::with_capacity(text.len() + new.as_str().len() + 1);
+    /// The table that the plan leads to. None where memory has damaged the text before.
+    pub(super) fn apply(&self, text: &Packed, ends: &[usize], new: &Document) -> Option<Finished> {
+        let mut out = Packer::new(Some(text));
         let mut out_ends = Vec::with_capacity(ends.len() + new.count());
         for run in &self.0 {
             if !out_ends.is_empty() {
-                out.push(b'\n');
+                out.push(b"\n");
             }
             match run {
                 Run::Old(range) => {
                     let (from, to) = (start(ends, range.start), ends[range.end - 1]);
                     let moved = |end: &usize| end - from + out.len();
                     out_ends.extend(ends[range.clone()].iter().map(moved));
-                    out.extend_from_slice(&text[from..to]);
+                    out.take(text, from..to)?;
                 }
                 Run::New(place) => {
-                    out.extend_from_slice(new.definition(*place).as_bytes());
+                    out.push(new.definition(*place).as_bytes());
                     out_ends.push(out.len());
                 }
             }
         }
-        Some(Document::of(String::from_utf8(out).ok()?, out_ends))
+        Some(Finished { packed: out.finish(), ends: out_ends })
     }
 }
 
@@ -103,14 +111,15 @@ fn id_of(definition: &[u8]) -> &[u8] {
     &definition[..end]
 }
 
-/// The first of `range` that is not before, where all that are come first.
-fn partition_point(range: Range<usize>, before: impl Fn(usize) -> bool) -> usize {
-    let (mut low, mut high) = (range.start, range.end);
+/// The first of so many that is not before, where all that are come first. Each search begins at the same places, which a
+/// reader still has. None where one cannot be told.
+fn partition_point(count: usize, mut before: impl FnMut(usize) -> Option<bool>) -> Option<usize> {
+    let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low + (high - low) / 2;
-        if before(middle) { low = middle + 1 } else { high = middle }
+        if before(middle)? { low = middle + 1 } else { high = middle }
     }
-    low
+    Some(low)
 }
 
 #[cfg(test)]
@@ -131,9 +140,11 @@ mod tests {
         let ((old, ends), (new, _)) = (document(old), document(new));
         let ids: Vec<_> =
             (0..new.count()).map(|at| (at, new.definition(at).split(':').next().unwrap())).collect();
-        let plan = Plan::of(old.as_str().as_bytes(), &ends, |at| goes.contains(&at), &ids)?;
-        let done = plan.apply(old.as_str().as_bytes(), &ends, &new).unwrap();
-        assert_eq!(plan.places().count(), done.count());
+        let old = old.pack(None).packed;
+        let plan = Plan::of(&old, &ends, |at| goes.contains(&at), &ids)?;
+        let (done, ends) = plan.apply(&old, &ends, &new).unwrap().into_parts();
+        assert_eq!(plan.places().count(), done.count);
+        let done = Document::of(done.eskip(), ends);
         let all: Vec<_> = (0..done.count()).map(|at| done.definition(at).to_owned()).collect();
         assert_eq!(all.join("\n"), done.as_str());
         Some(all)

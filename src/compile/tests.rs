@@ -58,5 +58,5 @@ fn order_of_the_objects_changes_nothing() {
     reversed.reverse();
     let (one, other) = (compiled(objects, &bare()), compiled(reversed, &bare()));
     assert_eq!(one.table, other.table);
-    assert_eq!(eskip::parse(&one.table.eskip).unwrap().len(), one.table.count);
+    assert_eq!(eskip::parse(&one.table.eskip()).unwrap().len(), one.table.count);
 }

@@ -3,7 +3,7 @@
 //! In: the routes of the main table and its text. Out: the tables that differ from it; a client of any other zone gets
 //! the main one, which is what its own would be to the byte. Everything that is not narrowed is copied as text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::eskip::{Arg, Backend, Endpoint, Route};
 
@@ -14,40 +14,51 @@ use super::document::Document;
 /// With fewer endpoints than this in a zone, a route keeps those of all zones.
 const ENOUGH: usize = 3;
 
-/// The tables that differ from `main`, whose routes are `routes`.
-pub(super) fn tables(routes: &[SourcedRoute], main: &Document) -> BTreeMap<String, Document> {
-    let zones: BTreeSet<&str> = routes
-        .iter()
-        .flat_map(|sourced| endpoints(&sourced.route))
-        .map(|endpoint| endpoint.zone.as_str())
-        .filter(|zone| !zone.is_empty())
-        .collect();
-    zones.into_iter().filter_map(|zone| Some((zone.to_owned(), table(zone, routes, main)?))).collect()
+/// The zones that endpoints of `routes` are in.
+pub(super) fn names(routes: &[SourcedRoute]) -> BTreeSet<String> {
+    let endpoints = routes.iter().flat_map(|sourced| endpoints(&sourced.route));
+    let zones: BTreeSet<&str> = endpoints.map(|endpoint| endpoint.zone.as_str()).collect();
+    zones.into_iter().filter(|zone| !zone.is_empty()).map(str::to_owned).collect()
 }
 
-/// The table of one zone; none where no route is narrowed.
-fn table(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Document> {
-    let (mut text, mut ends) = (String::new(), Vec::with_capacity(routes.len()));
-    let mut copied = 0;
+/// The table of one zone as a whole; none where it is `main`, whose routes are `routes`.
+pub(super) fn document(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Document> {
+    let mut text = String::new();
+    let ends = table(zone, routes, main, |piece| text.push_str(piece))?;
+    Some(Document::of(text, ends))
+}
+
+/// Pushes the table of one zone piece by piece, and gives where each definition ends. None where no route is narrowed: it is
+/// `main` then, whose routes are `routes`.
+pub(super) fn table(
+    zone: &str,
+    routes: &[SourcedRoute],
+    main: &Document,
+    mut push: impl FnMut(&str),
+) -> Option<Vec<usize>> {
+    let mut ends = Vec::with_capacity(routes.len());
+    let (mut copied, mut length) = (0, 0);
+    let mut push = |text: &str| {
+        push(text);
+        text.len()
+    };
     for (index, sourced) in routes.iter().enumerate() {
         let definition = main.definition(index);
         let narrowed = narrowed(zone, &sourced.route);
         // Of a route that stays from an earlier table the words are not ours: none but its backend is printed anew.
         let front = narrowed.as_ref().and_then(|_| without_backend(definition, &sourced.route.backend));
         if let (Some(narrowed), Some(front)) = (narrowed, front) {
-            text.push_str(&main.as_str()[copied..main.before(index)]);
-            text.push_str(front);
-            text.push_str(&narrowed.to_string());
-            text.push(';');
+            length += push(&main.as_str()[copied..main.before(index)]);
+            length += push(front) + push(&narrowed.to_string()) + push(";");
             copied = main.end(index);
         }
-        ends.push(text.len() + main.end(index) - copied);
+        ends.push(length + main.end(index) - copied);
     }
     if copied == 0 {
         return None;
     }
-    text.push_str(&main.as_str()[copied..]);
-    Some(Document::of(text, ends))
+    push(&main.as_str()[copied..]);
+    Some(ends)
 }
 
 /// A definition up to its backend.
@@ -84,6 +95,8 @@ fn endpoints(route: &Route) -> &[Endpoint] {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::compile::Text;
     use crate::eskip::Filter;
@@ -104,7 +117,11 @@ mod tests {
         for sourced in routes {
             main.push(&sourced.route, |_| Ok::<_, ()>(())).unwrap();
         }
-        tables(routes, &main).into_iter().map(|(zone, table)| (zone, table.finish().0)).collect()
+        let table = |zone: String| {
+            let (text, _) = document(&zone, routes, &main)?.pack(None).into_parts();
+            Some((zone, text))
+        };
+        names(routes).into_iter().filter_map(table).collect()
     }
 
     #[test]
@@ -112,7 +129,7 @@ mod tests {
         let tables = zone_tables(&[balanced("r", &["a", "b", "a", "b", "a"])]);
         assert_eq!(tables.keys().collect::<Vec<_>>(), ["a"]);
         let only_a = r#"r: * -> <random, "http://10.0.0.0:80?zone=a", "http://10.0.0.2:80?zone=a", "http://10.0.0.4:80?zone=a">;"#;
-        assert_eq!(tables["a"], Text { eskip: only_a.to_owned(), count: 1 });
+        assert_eq!(tables["a"], Text { packed: only_a.into(), count: 1 });
     }
 
     #[test]
@@ -120,10 +137,11 @@ mod tests {
         let plain =
             |id: &str| SourcedRoute { route: Route { id: id.to_owned(), ..Route::default() }, object: None };
         let tables = zone_tables(&[plain("a"), balanced("b", &["x", "x", "x", ""]), plain("c")]);
-        let lines: Vec<_> = tables["x"].eskip.lines().map(|line| &line[..2]).collect();
+        let text = tables["x"].eskip();
+        let lines: Vec<_> = text.lines().map(|line| &line[..2]).collect();
         assert_eq!(lines, ["a:", "b:", "c:"]);
-        assert!(tables["x"].eskip.starts_with("a: * -> <shunt>;\n"));
-        assert!(tables["x"].eskip.ends_with("\nc: * -> <shunt>;"));
+        assert!(text.starts_with("a: * -> <shunt>;\n"));
+        assert!(text.ends_with("\nc: * -> <shunt>;"));
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl Route {
 
         let mut backend = self.backend.clone();
         if let Backend::LoadBalanced { endpoints, .. } = &mut backend {
-            sort(endpoints, |a, b| a.address < b.address);
+            let mut sorted = endpoints.to_vec();
+            sort(&mut sorted, |a, b| a.address < b.address);
+            *endpoints = sorted.into();
         }
         Self { id: self.id.clone(), predicates, filters: self.filters.clone(), backend, ..Self::default() }
     }

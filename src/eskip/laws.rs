@@ -90,7 +90,7 @@ fn assembled(text: &str) -> Option<Route> {
         route.backend = match (lines.next(), lines.next()) {
             (Some(zone), algorithm) => Backend::LoadBalanced {
                 algorithm: algorithm.unwrap_or_default(),
-                endpoints: vec![Endpoint { address, zone }],
+                endpoints: [Endpoint { address, zone }].into(),
             },
             _ => Backend::Network(address),
         };

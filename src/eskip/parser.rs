@@ -213,7 +213,7 @@ impl<'a> Parser<'a> {
             endpoints.push(self.start, address)?;
             self.advance();
             if self.accept(&Token::Close) {
-                return Ok(Backend::LoadBalanced { algorithm, endpoints: endpoints.list });
+                return Ok(Backend::LoadBalanced { algorithm, endpoints: endpoints.list.into() });
             }
             self.expect(&Token::Comma, "`,` or `>`")?;
         }

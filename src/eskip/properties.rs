@@ -42,8 +42,9 @@ fn backend() -> impl Strategy<Value = Backend> {
         Just(Backend::Shunt),
         Just(Backend::Loopback),
         Just(Backend::Dynamic),
-        ("([a-z][a-zA-Z]{0,5})?", vec(endpoint, 1..5))
-            .prop_map(|(algorithm, endpoints)| Backend::LoadBalanced { algorithm, endpoints }),
+        ("([a-z][a-zA-Z]{0,5})?", vec(endpoint, 1..5)).prop_map(|(algorithm, endpoints)| {
+            Backend::LoadBalanced { algorithm, endpoints: endpoints.into() }
+        }),
     ]
 }
 
@@ -161,7 +162,7 @@ proptest! {
 
     #[test]
     fn no_route_makes_verify_panic(id in text(), address in text(), pattern in text(), zone in text()) {
-        let endpoints = vec![Endpoint { address: address.clone(), zone }];
+        let endpoints = [Endpoint { address: address.clone(), zone }].into();
         let balanced = Backend::LoadBalanced { algorithm: String::new(), endpoints };
         for backend in [balanced, Backend::Network(address)] {
             let route = Route { id: id.clone(), path_regexps: vec![pattern.clone()], backend, ..Route::default() };

@@ -2,6 +2,7 @@
 //! apart: it writes them first, in a fixed order, and in forms of their own.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One route: what matches it, what is done on the way, and where it leads.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,8 +74,8 @@ pub enum Backend {
     LoadBalanced {
         /// The algorithm's name; empty where none was given.
         algorithm: String,
-        /// The endpoints, in their order.
-        endpoints: Vec<Endpoint>,
+        /// The endpoints, in their order. Routes to one Service share them.
+        endpoints: Arc<[Endpoint]>,
     },
 }
 

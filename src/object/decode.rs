@@ -168,7 +168,11 @@ fn elements<'a, T>(
 ) -> Result<Vec<T>, DecodeError> {
     let Node::List(list) = value else { return Err(DecodeError::unexpected("a list", value)) };
     let indexed = list.iter().enumerate();
-    indexed.map(|(i, element)| read(element).map_err(|error| error.within(format_args!("[{i}]")))).collect()
+    let mut all = Vec::with_capacity(list.len());
+    for (i, element) in indexed {
+        all.push(read(element).map_err(|error| error.within(format_args!("[{i}]")))?);
+    }
+    Ok(all)
 }
 
 fn described(value: &Node<'_>) -> String {

@@ -4,6 +4,9 @@
 use super::decode::{Decode, DecodeError, Fields};
 use super::metadata::Metadata;
 
+/// The label that names the Service.
+pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
+
 /// Some of the addresses of a Service, which the label `kubernetes.io/service-name` names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndpointSlice {
@@ -56,7 +59,10 @@ impl SliceEndpoint {
 impl Decode for EndpointSlice {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            metadata: fields.object("metadata")?.unwrap_or_default(),
+            metadata: fields
+                .object::<Metadata>("metadata")?
+                .unwrap_or_default()
+                .with_only(Some(SERVICE_NAME)),
             endpoints: fields.list_with_nulls("endpoints")?,
             ports: fields.list_with_nulls_if_present("ports")?,
         })

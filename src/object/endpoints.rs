@@ -34,7 +34,7 @@ pub struct EndpointPort {
 impl Decode for Endpoints {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            metadata: fields.object("metadata")?.unwrap_or_default(),
+            metadata: fields.object::<Metadata>("metadata")?.unwrap_or_default().with_only(None),
             subsets: fields.list_with_nulls("subsets")?,
         })
     }

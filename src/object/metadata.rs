@@ -27,6 +27,14 @@ impl Metadata {
         if self.namespace.is_empty() { "default" } else { &self.namespace }
     }
 
+    /// The same without annotations and without labels but that one, for kinds of which nobody reads the others: there are
+    /// many objects.
+    pub(super) fn with_only(mut self, label: Option<&str>) -> Self {
+        self.annotations = BTreeMap::new();
+        self.labels.retain(|key, _| Some(key.as_str()) == label);
+        self
+    }
+
     /// The value of an annotation.
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations.get(key).map(String::as_str)

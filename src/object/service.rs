@@ -76,7 +76,7 @@ impl fmt::Display for TargetPort {
 impl Decode for Service {
     fn decode(fields: &Fields<'_>) -> Result<Self, DecodeError> {
         Ok(Self {
-            metadata: fields.object("metadata")?.unwrap_or_default(),
+            metadata: fields.object::<Metadata>("metadata")?.unwrap_or_default().with_only(None),
             spec: fields.object("spec")?,
             status: load_balancer::addresses(fields),
         })

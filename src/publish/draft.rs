@@ -4,9 +4,7 @@
 //! wrong: a table without routes, or one that is too large.
 
 use std::collections::{BTreeMap, HashMap};
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 
 use super::PollError;
@@ -15,7 +13,7 @@ use crate::compile::{
 };
 use crate::object::Objects;
 use crate::replication::core::Draft;
-use crate::snapshot::{Condition, Contents, Table};
+use crate::snapshot::{Contents, Packed, Table};
 use crate::source::Reading;
 
 /// The most diagnostics that a snapshot carries.
@@ -40,13 +38,6 @@ struct Drafted {
 }
 
 impl Memory {
-    /// The past, without its table where that is no more what it was.
-    fn sound_past(&self) -> Past {
-        let is_sound = |drafted: &Arc<Drafted>| matches!(drafted.contents.table.inspect(), Condition::Sound);
-        let past = self.drafted.as_ref().is_none_or(is_sound).then(|| Past::clone(&self.past));
-        past.unwrap_or_default()
-    }
-
     /// What is left where others compiled the table.
     pub(super) fn inherited(past: Past) -> Self {
         Self { past: Arc::new(past), drafted: None }
@@ -76,16 +67,17 @@ pub(super) fn draft(
     };
     let (looked_at, all) = (compiled.looked_at, objects.count());
     tracing::debug!(looked_at, all, routes = compiled.table.count, "compiled");
-    let encoded = match encode(compiled, before, settings, read_at)? {
-        Some(encoded) => encoded,
-        None => {
-            tracing::warn!("memory has damaged the tables before; everything is compiled anew");
-            let anew = compile(&objects, settings, &memory.sound_past());
-            encode(anew, None, settings, read_at)?.expect("nothing is taken from before")
-        }
-    };
-    let Encoded { table, zones, rest } = encoded;
-    let Compiled { diagnostics, quarantined: left_out, ledger, counts, .. } = rest;
+    if compiled.table.count == 0 {
+        return Err(PollError::Empty);
+    }
+    let (size, limit) = (compiled.table.packed.len() as u64, settings.limits.table_bytes);
+    if size > limit {
+        return Err(PollError::TooLarge(size, limit));
+    }
+    let table = |Text { packed, count }| Arc::new(Table::new(packed, count as u64, read_at.as_secs()));
+    let Compiled { diagnostics, quarantined: left_out, ledger, counts, .. } = compiled;
+    let zones = compiled.zones.into_iter().map(|(zone, text)| (zone, table(text))).collect();
+    let table = table(compiled.table);
     let mut diagnostics: Vec<_> = read.iter().cloned().chain(diagnostics).collect();
     shorten(&mut diagnostics);
     let quarantined = bounded(&left_out, &mut diagnostics);
@@ -106,8 +98,7 @@ pub(super) fn draft(
         order: 0,
         addresses,
     };
-    let plain = contents.zones.iter().map(|(zone, table)| (zone.clone(), table.plain().clone())).collect();
-    let past = Past::compiled(contents.table.plain().clone(), plain, ledger, left_out);
+    let past = Past::compiled(contents.table.packed().clone(), packed(&contents.zones), ledger, left_out);
     let memory = Memory {
         past: Arc::new(past),
         drafted: Some(Arc::new(Drafted { contents: contents.clone(), read })),
@@ -126,47 +117,9 @@ fn again(before: &Contents, objects: Objects, read_at: Duration) -> Contents {
     }
 }
 
-/// The tables of a compilation, and the rest of it.
-struct Encoded {
-    table: Arc<Table>,
-    zones: BTreeMap<String, Arc<Table>>,
-    rest: Compiled,
-}
-
-/// Digests and compresses the tables, side by side. None where what was `before` is damaged.
-fn encode(
-    mut compiled: Compiled,
-    before: Option<&Contents>,
-    settings: &Settings,
-    read_at: Duration,
-) -> Result<Option<Encoded>, PollError> {
-    if compiled.table.count == 0 {
-        return Err(PollError::Empty);
-    }
-    let (size, limit) = (compiled.table.eskip.len() as u64, settings.limits.table_bytes);
-    if size > limit {
-        return Err(PollError::TooLarge(size, limit));
-    }
-    let (table, zones) = (std::mem::take(&mut compiled.table), std::mem::take(&mut compiled.zones));
-    let encode = |zone: &str, Text { eskip, count }: Text| {
-        let (count, at) = (count as u64, read_at.as_secs());
-        let table = match before.map(|before| before.for_zone(zone)) {
-            Some(before) => Table::after(before, eskip, count, at)?,
-            None => Table::new(eskip, count, at),
-        };
-        Some(Arc::new(table))
-    };
-    let tables = std::thread::scope(|scope| {
-        let encode = &encode;
-        let begin = |(zone, text): (String, Text)| (zone.clone(), scope.spawn(move || encode(&zone, text)));
-        let zones: Vec<_> = zones.into_iter().map(begin).collect();
-        let table = encode("", table);
-        let join =
-            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-        let zones = zones.into_iter().map(|(zone, thread)| Some((zone, join(thread)?))).collect();
-        table.zip(zones)
-    });
-    Ok(tables.map(|(table, zones)| Encoded { table, zones, rest: compiled }))
+/// The texts of the zones' tables.
+pub(super) fn packed(zones: &BTreeMap<String, Arc<Table>>) -> BTreeMap<String, Packed> {
+    zones.iter().map(|(zone, table)| (zone.clone(), table.packed().clone())).collect()
 }
 
 /// What is quarantined travels with every announcement too. Of a flood the first objects go, each with all of its routes;

@@ -1,6 +1,6 @@
 //! Hashes what is served again, every few seconds: memory that flips a bit must not serve a table under another's
-//! ETag. In: the active tables. Out: the same ones, made anew from the encoding that is still sound. What can go
-//! wrong: both encodings are damaged; then the process ends, for a restart from disk verifies what it serves.
+//! ETag. In: the active tables. Out: the same ones, with a flipped bit as it was. What can go wrong: more than a bit of
+//! a block is damaged; then the process ends, for a restart from disk verifies what it serves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub async fn scrub(hub: Arc<Hub>) {
                 tracing::error!("a table is damaged in memory beyond repair; ending, to start from disk");
                 return;
             };
-            tracing::error!(digest = ?sound.digest(), "a table was damaged in memory, and is made anew; check this machine's memory");
+            tracing::error!(digest = ?sound.digest(), "a table was damaged in memory, and is mended; check this machine's memory");
             let sound: Arc<Table> = Arc::new(*sound);
             hub.update(|core, _| core.mend(&sound));
         }

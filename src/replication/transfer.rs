@@ -33,9 +33,10 @@ pub fn chunks(
     for &place in wanted {
         let Some((zone, table)) = tables.get(place as usize) else { continue };
         let (mut rest, delta) = match delta(zone, table) {
-            Some(Delta { base, gzip, frame }) => {
+            Some(Delta { base, gzip, copies, frame }) => {
                 let (base, length, gzip) = (base.to_wire(), frame.len() as u64, gzip.to_wire());
-                (frame, Some(wire::Delta { base, length, gzip }))
+                let copies = copies.into_iter().map(Into::into).collect();
+                (frame, Some(wire::Delta { base, length, gzip, copies }))
             }
             None => (table.gzip().clone(), None),
         };
@@ -63,8 +64,8 @@ pub struct Incoming {
 /// One table, as far as it is there.
 #[derive(Debug)]
 struct Part {
-    /// Where the delta starts and which gzip bytes it leads to, if it is one.
-    delta: Option<(Digest, Digest)>,
+    /// Where the delta starts, which gzip bytes it leads to and what it copies, if it is one.
+    delta: Option<(Digest, Digest, Vec<wire::Copied>)>,
     /// How many bytes will have come.
     length: u64,
     bytes: BytesMut,
@@ -134,9 +135,11 @@ impl Incoming {
                 if length > part.length || !self.holds.contains(&base) {
                     return Err(TransferError::Unasked);
                 }
-                (part.delta, part.length) = (Some((base, gzip)), length);
+                let copies = chunk.delta.iter().flat_map(|it| it.copies.iter().copied()).collect();
+                (part.delta, part.length) = (Some((base, gzip, copies)), length);
             }
-            Some((Some(base), Some(gzip), _)) if part.delta == Some((base, gzip)) => {}
+            Some((Some(base), Some(gzip), _))
+                if part.delta.as_ref().is_some_and(|it| (it.0, it.1) == (base, gzip)) => {}
             None if part.delta.is_none() => {}
             _ => return Err(TransferError::Unasked),
         }
@@ -170,7 +173,10 @@ impl Incoming {
     pub fn assemble(self, held: &[Arc<Snapshot>]) -> Result<Snapshot, TableError> {
         let held: Vec<&Snapshot> = held.iter().map(AsRef::as_ref).collect();
         let received = |part: Part| match part.delta {
-            Some((base, gzip)) => Received::Delta(Delta { base, gzip, frame: part.bytes.freeze() }),
+            Some((base, gzip, copies)) => {
+                let copies = copies.into_iter().map(Into::into).collect();
+                Received::Delta(Delta { base, gzip, copies, frame: part.bytes.freeze() })
+            }
             None => Received::Gzip(part.bytes.freeze()),
         };
         let received = self.parts.into_iter().map(|(at, part)| (at, received(part))).collect();
@@ -231,7 +237,12 @@ mod tests {
         let announcement = Announcement::of(&large());
         let (base, gzip) = (Digest::of(b"held"), Digest::of(b"gzip"));
         let piece = |base: Digest, length: u64, data: &'static [u8]| wire::Chunk {
-            delta: Some(wire::Delta { base: base.to_wire(), length, gzip: gzip.to_wire() }),
+            delta: Some(wire::Delta {
+                base: base.to_wire(),
+                length,
+                gzip: gzip.to_wire(),
+                copies: Vec::new(),
+            }),
             ..chunk(announcement.version, 0, data)
         };
         let whole = |data| chunk(announcement.version, 0, data);

@@ -13,7 +13,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
-use super::body::Pieces;
+use super::body::{Piece, Pieces};
 use super::conditional::{self, Validators, Verdict};
 use super::range;
 use crate::snapshot::{Digest, Table, Version};
@@ -154,7 +154,8 @@ pub(super) fn takes_gzip(accepted: &[u8]) -> bool {
 fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
     let Served { table, current, owed, .. } = served;
     let gzip = conditional::first(headers, ACCEPT_ENCODING).is_some_and(takes_gzip);
-    let (etag, content) = (table.tag(gzip), if gzip { table.gzip() } else { table.plain() });
+    let etag = table.tag(gzip);
+    let content: Piece = if gzip { table.gzip().clone().into() } else { table.packed().into() };
     let validators = Validators { etag, sibling: table.tag(!gzip), modified_secs: table.modified_secs() };
 
     let mut full = Answer::new(StatusCode::OK);
@@ -177,7 +178,7 @@ fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
         Verdict::Unchanged => full.not_modified(),
         Verdict::Holds(tag) if !current => kept(tag),
         Verdict::Holds(_) | Verdict::Send => match conditional::range(headers, validators) {
-            Some(header) => partial(whole(full), header, content, &table.tag(false)[1..=60]),
+            Some(header) => partial(whole(full), header, &content, &table.tag(false)[1..=60]),
             None => whole(full),
         },
     }
@@ -191,7 +192,7 @@ fn kept(tag: &[u8]) -> Answer {
 }
 
 /// 206, or 416, or all of it where the ranges ask for that.
-fn partial(mut full: Answer, header: &[u8], content: &Bytes, hex: &[u8]) -> Answer {
+fn partial(mut full: Answer, header: &[u8], content: &Piece, hex: &[u8]) -> Answer {
     let size = content.len() as u64;
     let spans = match range::spans(header, size) {
         Ok(spans) => spans,

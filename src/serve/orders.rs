@@ -2,11 +2,13 @@
 //! the query. And what can be gone back to: `GET /snapshots`, and the table of one of them.
 
 use axum::Json;
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::body::Pieces;
 use crate::orders::{Act, Order, Orders, Outcome};
 use crate::replication::clerk::{Clerk, Given, NotTaken};
 use crate::replication::hub::Hub;
@@ -164,8 +166,8 @@ pub(super) async fn table(hub: &Hub, version: &str) -> Response {
     };
     match hub.kept(|history| history.entry(version)).await {
         Some(snapshot) => {
-            let plain = snapshot.contents.table.plain().clone();
-            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], plain).into_response()
+            let text = Body::new(Pieces::from(snapshot.contents.table.packed()));
+            ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
         }
         None => {
             let reason = format!(

@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 
+use super::body::Piece;
+
 /// Part of a representation: where it starts and how long it is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
@@ -89,7 +91,7 @@ impl Span {
     }
 
     /// Its bytes, shared.
-    pub(super) fn of(self, content: &Bytes) -> Bytes {
+    pub(super) fn of(self, content: &Piece) -> Piece {
         let start = usize::try_from(self.start).unwrap_or(usize::MAX);
         let length = usize::try_from(self.length).unwrap_or(usize::MAX);
         content.slice(start..start + length)
@@ -97,7 +99,7 @@ impl Span {
 }
 
 /// The pieces of a `multipart/byteranges` body: the spans of `content`, each with its head.
-pub(super) fn multipart(content: &Bytes, spans: &[Span], content_type: &str, boundary: &str) -> Vec<Bytes> {
+pub(super) fn multipart(content: &Piece, spans: &[Span], content_type: &str, boundary: &str) -> Vec<Piece> {
     let size = content.len() as u64;
     let mut pieces = Vec::with_capacity(2 * spans.len() + 1);
     for (index, span) in spans.iter().enumerate() {
@@ -105,9 +107,9 @@ pub(super) fn multipart(content: &Bytes, spans: &[Span], content_type: &str, bou
         let range = span.content_range(size);
         let head =
             format!("{line}--{boundary}\r\nContent-Range: {range}\r\nContent-Type: {content_type}\r\n\r\n");
-        pieces.extend([Bytes::from(head), span.of(content)]);
+        pieces.extend([Bytes::from(head).into(), span.of(content)]);
     }
-    pieces.push(Bytes::from(format!("\r\n--{boundary}--\r\n")));
+    pieces.push(Bytes::from(format!("\r\n--{boundary}--\r\n")).into());
     pieces
 }
 
@@ -161,14 +163,18 @@ mod tests {
     #[test]
     fn multipart_frames_each_span() {
         let pieces = multipart(
-            &Bytes::from_static(b"0123456789"),
+            &Bytes::from_static(b"0123456789").into(),
             &[Span { start: 0, length: 2 }, Span { start: 5, length: 1 }],
             "text/plain",
             "B",
         );
         let expected = "--B\r\nContent-Range: bytes 0-1/10\r\nContent-Type: text/plain\r\n\r\n01\r\n--B\r\n\
                         Content-Range: bytes 5-5/10\r\nContent-Type: text/plain\r\n\r\n5\r\n--B--\r\n";
-        assert_eq!(pieces.concat(), expected.as_bytes());
+        let bytes = |piece: &Piece| match piece {
+            Piece::Whole(bytes) => bytes.clone(),
+            Piece::Packed(..) => panic!("nothing was packed"),
+        };
+        assert_eq!(pieces.iter().map(bytes).collect::<Vec<_>>().concat(), expected.as_bytes());
     }
 
     proptest! {

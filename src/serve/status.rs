@@ -156,7 +156,7 @@ pub fn status(observed: Observed<'_>) -> Status {
         known: view.known.to_string(),
         digest: table.map(|table| table.digest().to_string()),
         routes: table.map_or(0, |table| table.routes()),
-        table_bytes: table.map_or(0, |table| table.plain().len() as u64),
+        table_bytes: table.map_or(0, |table| table.length()),
         zones: active.map_or(0, |active| active.contents.zones.len()),
         age_seconds: confirmed_at.map(|at| unix_millis.saturating_sub(at) as f64 / 1e3),
         confirmed_at: confirmed_at.and_then(timestamp),

@@ -35,7 +35,7 @@ struct Lab {
     server: JoinHandle<std::io::Result<DrainReport>>,
 }
 
-fn snapshot(text: impl Into<bytes::Bytes>) -> Arc<Snapshot> {
+fn snapshot(text: impl Into<crate::snapshot::Packed>) -> Arc<Snapshot> {
     let zone = Arc::new(Table::new("z: * -> <shunt>", 1, 0));
     let contents = Contents {
         zones: BTreeMap::from([("zone-1".to_owned(), zone)]),
@@ -80,13 +80,13 @@ impl Lab {
         Self { address, cell, metrics, clients, kick, begin, close, server }
     }
 
-    async fn serving(text: impl Into<bytes::Bytes>) -> Self {
+    async fn serving(text: impl Into<crate::snapshot::Packed>) -> Self {
         let lab = Self::start(Limits::default(), PATIENCE).await;
         lab.activate(text);
         lab
     }
 
-    fn activate(&self, text: impl Into<bytes::Bytes>) {
+    fn activate(&self, text: impl Into<crate::snapshot::Packed>) {
         let standing = Standing::InTouch { until: Moment::from_nanos(1), leader_current: true };
         let (active, known) = (Some(snapshot(text)), Version::new(1, 1));
         self.cell.store(View { active, known, standing, ..View::default() });

@@ -78,7 +78,7 @@ impl Announcement {
         let info = |zone: &str, table: &Table| TableInfo {
             zone: zone.to_owned(),
             digest: table.digest(),
-            plain_bytes: table.plain().len() as u64,
+            plain_bytes: table.length(),
             gzip_bytes: table.gzip().len() as u64,
             routes: table.routes(),
             modified_secs: table.modified_secs(),

@@ -20,8 +20,8 @@ pub struct Target {
 /// How many tables are kept.
 pub const KEPT: usize = 16;
 
-/// How many bytes of them are kept in memory, beside the newest: plain and compressed.
-const MEMORY: usize = 128 << 20;
+/// How many bytes of them are kept in memory, beside the newest.
+const MEMORY: usize = 32 << 20;
 
 /// How many versions of one table are remembered; the first one always.
 const NAMES: usize = 64;
@@ -53,7 +53,7 @@ impl Kept {
     fn of(snapshot: &Arc<Snapshot>) -> Self {
         let contents = &snapshot.contents;
         let tables = std::iter::once(&contents.table).chain(contents.zones.values());
-        let bytes = tables.map(|table| table.plain().len() + table.gzip().len()).sum();
+        let bytes = tables.map(|table| table.gzip().len()).sum();
         let whole = Some(snapshot.clone());
         Self { bytes, snapshot: whole, is_on_disk: false, ..Self::on_disk(&Announcement::of(snapshot)) }
     }

@@ -1,16 +1,13 @@
-//! One table with its encodings, made once.
+//! One table: its packed text, which is all that is held of it, and what answers say of it.
 
 use bytes::Bytes;
 
-use super::gzip::{self, Packed};
-use super::{Delta, Digest};
+use super::{Delta, Digest, Packed};
 
-/// A table as it is served: plain, gzip, digest, number of routes, and when it last changed.
+/// A table as it is served: packed text, digests, number of routes, and when it last changed.
 #[derive(Clone, Debug)]
 pub struct Table {
-    plain: Bytes,
     packed: Packed,
-    digest: Digest,
     tags: Tags,
     routes: u64,
     modified_secs: u64,
@@ -26,11 +23,11 @@ struct Tags {
 /// What a second look at a table finds.
 #[derive(Clone, Debug)]
 pub enum Condition {
-    /// Both encodings are what they were.
+    /// It is what it was.
     Sound,
-    /// One of them was not; here it is made anew from the other.
+    /// A bit of it was flipped; here it is as it was.
     Mended(Box<Table>),
-    /// Neither is.
+    /// More is damaged.
     Lost,
 }
 
@@ -60,31 +57,11 @@ pub enum TableError {
 }
 
 impl Table {
-    /// A table of `routes` routes from the compiler's text, that changed at `modified_secs` (Unix time, as HTTP
-    /// dates have it). Digests and compresses.
-    pub fn new(plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Self {
-        let plain = plain.into();
-        let packed = Packed::of(&plain, None).expect("without a table before, nothing is taken from it");
-        Self::made(plain, packed, routes, modified_secs)
-    }
-
-    /// The same, sooner: only what is not in `before` is compressed, and nothing at all where the text is equal. None where
-    /// memory has damaged what would be taken over: a text that was made of that one may be damaged likewise.
-    pub fn after(before: &Self, plain: impl Into<Bytes>, routes: u64, modified_secs: u64) -> Option<Self> {
-        let plain = plain.into();
-        if plain == before.plain {
-            return Some(Self { routes, modified_secs, ..before.clone() });
-        }
-        if !before.packed.is_sound() {
-            return None;
-        }
-        let packed = Packed::of(&plain, Some((&before.plain, &before.packed)))?;
-        Some(Self::made(plain, packed, routes, modified_secs))
-    }
-
-    fn made(plain: Bytes, packed: Packed, routes: u64, modified_secs: u64) -> Self {
-        let digest = Digest::of(&plain);
-        Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs }
+    /// A table of `routes` routes with that text, that changed at `modified_secs` (Unix time, as HTTP dates have it). A
+    /// text that is not packed yet is.
+    pub fn new(text: impl Into<Packed>, routes: u64, modified_secs: u64) -> Self {
+        let packed = text.into();
+        Self { tags: Tags::of(packed.digest()), packed, routes, modified_secs }
     }
 
     /// A table from its compressed bytes, as they come from a leader or the disk.
@@ -99,10 +76,9 @@ impl Table {
         routes: u64,
         modified_secs: u64,
     ) -> Result<Self, TableError> {
-        let plain = gzip::unpack(&gzip, length).map_err(TableError::Gzip)?;
-        verify(&plain, digest)?;
-        let (packed, tags) = (Packed::foreign(gzip), Tags::of(digest));
-        Ok(Self { plain, packed, digest, tags, routes, modified_secs })
+        let packed = Packed::from_gzip(gzip, length).map_err(TableError::Gzip)?;
+        verify(&packed, digest)?;
+        Ok(Self::new(packed, routes, modified_secs))
     }
 
     /// A table from what it differs in from `base`, compressed to the bytes that all replicas have.
@@ -119,13 +95,12 @@ impl Table {
         routes: u64,
         modified_secs: u64,
     ) -> Result<Self, TableError> {
-        let plain = delta.apply(&base.plain, length).map_err(TableError::Delta)?;
-        verify(&plain, digest)?;
-        let packed = Packed::of(&plain, Some((&base.plain, &base.packed)));
-        let Some(packed) = packed.filter(|packed| packed.digest == delta.gzip) else {
+        let packed = delta.apply(&base.packed, length).map_err(TableError::Delta)?;
+        verify(&packed, digest)?;
+        if packed.gzip_digest() != delta.gzip {
             return Err(TableError::Encoding);
-        };
-        Ok(Self { plain, packed, digest, tags: Tags::of(digest), routes, modified_secs })
+        }
+        Ok(Self::new(packed, routes, modified_secs))
     }
 
     /// The same table, with the moment of change of another one: where the bytes are equal, nothing changed.
@@ -133,58 +108,50 @@ impl Table {
         Self { modified_secs, ..self }
     }
 
-    /// Hashes both encodings again.
+    /// Hashes what is held again.
     pub fn inspect(&self) -> Condition {
-        let whole = [Digest::of(&self.plain) == self.digest, self.packed.is_sound()];
-        let (routes, modified_secs) = (self.routes, self.modified_secs);
-        match whole {
-            [true, true] => Condition::Sound,
-            [true, false] => {
-                Condition::Mended(Box::new(Self::new(self.plain.clone(), routes, modified_secs)))
-            }
-            [false, true] => {
-                let length = self.plain.len() as u64;
-                let anew =
-                    Self::from_gzip(self.packed.bytes.clone(), length, self.digest, routes, modified_secs);
-                anew.map_or(Condition::Lost, |table| Condition::Mended(Box::new(table)))
-            }
-            [false, false] => Condition::Lost,
+        if self.packed.is_sound() {
+            return Condition::Sound;
         }
+        let mended = self.packed.mended();
+        mended.map_or(Condition::Lost, |packed| Condition::Mended(Box::new(Self { packed, ..self.clone() })))
     }
 
-    /// The same table with a bit flipped in the plain or the compressed bytes, as bad memory would, for tests.
+    /// The same table with so many bits flipped, as bad memory would, for tests.
     #[doc(hidden)]
-    pub fn damaged_for_tests(&self, plain: bool, gzip: bool) -> Self {
-        let flip = |bytes: &Bytes, damage: bool| {
-            let mut bytes = bytes.to_vec();
-            if let Some(byte) = bytes.last_mut().filter(|_| damage) {
-                *byte ^= 1;
-            }
-            Bytes::from(bytes)
-        };
-        let mut packed = self.packed.clone();
-        packed.bytes = flip(&packed.bytes, gzip);
-        Self { plain: flip(&self.plain, plain), packed, ..self.clone() }
+    pub fn damaged_for_tests(&self, bits: usize) -> Self {
+        Self { packed: self.packed.damaged_for_tests(bits), ..self.clone() }
     }
 
-    /// The canonical Eskip text.
-    pub const fn plain(&self) -> &Bytes {
-        &self.plain
+    /// The canonical Eskip text, packed.
+    pub const fn packed(&self) -> &Packed {
+        &self.packed
+    }
+
+    /// The text itself, unpacked for the caller; empty where memory has damaged it. Long for a large table: answers take it
+    /// piece by piece.
+    pub fn plain(&self) -> Bytes {
+        self.packed.text().unwrap_or_default()
+    }
+
+    /// How many bytes the text has.
+    pub fn length(&self) -> u64 {
+        self.packed.len() as u64
     }
 
     /// The text, compressed.
-    pub const fn gzip(&self) -> &Bytes {
-        &self.packed.bytes
+    pub fn gzip(&self) -> &Bytes {
+        self.packed.gzip()
     }
 
     /// The SHA-256 of the compressed text: equal on all replicas.
-    pub const fn gzip_digest(&self) -> Digest {
-        self.packed.digest
+    pub fn gzip_digest(&self) -> Digest {
+        self.packed.gzip_digest()
     }
 
     /// The SHA-256 of the text.
-    pub const fn digest(&self) -> Digest {
-        self.digest
+    pub fn digest(&self) -> Digest {
+        self.packed.digest()
     }
 
     /// The entity tag of its text, or of that compressed, quotes included: `ETag`.
@@ -209,8 +176,8 @@ impl Tags {
     }
 }
 
-fn verify(plain: &[u8], announced: Digest) -> Result<(), TableError> {
-    let found = Digest::of(plain);
+fn verify(packed: &Packed, announced: Digest) -> Result<(), TableError> {
+    let found = packed.digest();
     if found == announced { Ok(()) } else { Err(TableError::Digest { announced, found }) }
 }
 
@@ -219,6 +186,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::snapshot::Copied;
 
     const TEXT: &str = "a: * -> <shunt>;\nb: Path(\"/b\") -> \"http://10.0.0.1:80\"";
 
@@ -232,16 +200,14 @@ mod tests {
     }
 
     #[test]
-    fn damage_in_memory_is_found_and_mended_from_the_other_encoding() {
+    fn damage_in_memory_is_found_and_a_flipped_bit_mended() {
         let table = Table::new(TEXT, 2, 7);
         assert!(matches!(table.inspect(), Condition::Sound));
-        for (plain, gzip) in [(true, false), (false, true)] {
-            let Condition::Mended(mended) = table.damaged_for_tests(plain, gzip).inspect() else {
-                panic!("one encoding is sound");
-            };
-            assert_eq!((mended.plain(), mended.gzip()), (table.plain(), table.gzip()));
-        }
-        assert!(matches!(table.damaged_for_tests(true, true).inspect(), Condition::Lost));
+        let Condition::Mended(mended) = table.damaged_for_tests(1).inspect() else {
+            panic!("it is one bit");
+        };
+        assert_eq!((mended.plain(), mended.gzip(), mended.routes()), (table.plain(), table.gzip(), 2));
+        assert!(matches!(table.damaged_for_tests(2).inspect(), Condition::Lost));
     }
 
     #[test]
@@ -308,25 +274,40 @@ mod tests {
     }
 
     #[test]
-    fn what_memory_has_damaged_does_not_get_into_the_next_table() {
-        let text = |n: usize| format!("{}\nb{n}: * -> <shunt>;", "a: * -> <shunt>;\n".repeat(40_000));
-        let (before, fresh) = (Table::new(text(1), 1, 1), Table::new(text(2), 1, 1));
-        let flipped = |bytes: &Bytes| -> Bytes {
-            let mut bytes = bytes.to_vec();
-            bytes[20] ^= 1;
-            bytes.into()
+    fn copies_that_are_not_in_the_base_or_not_in_its_order_are_refused() {
+        let text = |odd: usize| -> String {
+            let hash = |n: usize| Digest::of(&n.to_le_bytes());
+            (0..9_000)
+                .map(|n| {
+                    format!("r{n}: Path(\"/{}\") -> <shunt>;\n", hash(n + odd * usize::from(n == 4_500)))
+                })
+                .collect()
         };
-        let (mut plain, mut packed) = (before.clone(), before);
-        plain.plain = flipped(&plain.plain);
-        packed.packed.bytes = flipped(&packed.packed.bytes);
-        for damaged in [plain, packed] {
-            if let Some(after) = Table::after(&damaged, text(2), 1, 1) {
-                assert_eq!((after.plain(), after.gzip()), (fresh.plain(), fresh.gzip()));
-            }
-            // As who makes a text of the one before would.
-            let taken_over =
-                String::from_utf8(damaged.plain().to_vec()).expect("it is text") + "\nc: * -> <shunt>;";
-            assert!(Table::after(&damaged, taken_over, 1, 1).is_none());
+        let (old, new) = (Table::new(text(0), 1, 1), Table::new(text(7), 1, 1));
+        let good = Delta::between(&old, &new).expect("it is smaller");
+        let [first, last] = good.copies[..] else {
+            panic!("before the change and behind it: {:?}", good.copies)
+        };
+        let apply = |copies: &[Copied]| {
+            let delta = Delta { copies: copies.to_vec(), ..good.clone() };
+            Table::from_delta(&old, &delta, new.length(), new.digest(), 1, 1).map(|table| table.plain())
+        };
+        assert_eq!(apply(&good.copies).expect("right"), new.plain());
+        let wrong = [
+            vec![],
+            vec![first],
+            vec![last, first],
+            vec![first, first],
+            vec![first, Copied { from: last.from - 1, ..last }],
+            vec![first, Copied { from: u64::MAX, ..last }],
+            vec![first, Copied { length: u64::MAX, ..last }],
+            vec![first, Copied { from: old.length(), ..last }],
+            vec![first, Copied { after: last.after + 1, ..last }],
+            vec![first, Copied { after: u64::MAX, ..last }],
+            vec![Copied { after: 1, ..first }, last],
+        ];
+        for copies in wrong {
+            assert!(apply(&copies).is_err(), "{copies:?}");
         }
     }
 
@@ -344,14 +325,6 @@ mod tests {
                     prop_assert_eq!((built.plain(), built.gzip()), (fresh.plain(), fresh.gzip()));
                 }
             }
-        }
-
-        #[test]
-        fn a_table_after_another_is_as_if_it_were_the_first(old in "([a-z\n]{0,9}){0,9}", new in "([a-z\n]{0,9}){0,9}") {
-            let after = Table::after(&Table::new(old, 1, 1), new.clone(), 2, 7).expect("nothing is damaged");
-            let first = Table::new(new, 2, 7);
-            prop_assert_eq!((after.plain(), after.gzip()), (first.plain(), first.gzip()));
-            prop_assert_eq!((after.digest(), after.routes(), after.modified_secs()), (first.digest(), 2, 7));
         }
     }
 }

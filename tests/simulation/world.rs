@@ -180,7 +180,7 @@ impl World<'_> {
             let view = hub.read(|core| core.view());
             let now = replica.moment(self.sim.elapsed());
             let has = |plain: &[u8]| String::from_utf8_lossy(plain).contains(&wanted);
-            view.is_current(now) && view.active.is_some_and(|it| has(it.contents.table.plain()))
+            view.is_current(now) && view.active.is_some_and(|it| has(&it.contents.table.plain()))
         });
         served && CLIENTS.iter().all(|client| self.witness.lock().has(client, label))
     }

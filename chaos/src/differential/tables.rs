@@ -47,7 +47,7 @@ pub(super) fn against(ours: &Compiled, answers: &[Answer]) -> Verdict {
             .iter()
             .map(|answer| zone.and_then(|zone| answer.zones.get(zone)).unwrap_or(&answer.routes).as_str())
             .collect();
-        let difference = tables_differ(&ours.table_for(zone).eskip, &theirs, &without);
+        let difference = tables_differ(&ours.table_for(zone).eskip(), &theirs, &without);
         if !difference.is_empty() {
             out += &format!("  {}:\n{difference}", zone.unwrap_or("main table"));
         }
@@ -161,7 +161,7 @@ mod tests {
             ..Quarantined::default()
         });
         Compiled {
-            table: Text { eskip: table.to_owned(), count: definitions(table).len() },
+            table: Text { packed: table.to_owned().into(), count: definitions(table).len() },
             quarantined: left_out.collect(),
             ..Compiled::default()
         }

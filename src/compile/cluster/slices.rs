@@ -4,12 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::eskip::Endpoint;
-use crate::object::{EndpointSlice, Metadata, ServicePort, SliceEndpoint, SlicePort, TargetPort};
+use crate::object::{
+    EndpointSlice, Metadata, SERVICE_NAME, ServicePort, SliceEndpoint, SlicePort, TargetPort,
+};
 
 use super::hurdles::Hurdles;
 use super::{Id, Scheme, address};
 
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const H2C: &str = "kubernetes.io/h2c";
 
 /// The slices of one service.

@@ -39,8 +39,8 @@ fn many() -> Vec<[Value; 3]> {
 /// Compiles one state after the other; how many objects of the second were looked at.
 fn looked_at(first: &[[Value; 3]], second: &[[Value; 3]]) -> Option<usize> {
     let first = compile(&listed(first), &settings(), &Past::default());
-    let zones = first.zones.iter().map(|(zone, table)| (zone.clone(), table.eskip.clone().into()));
-    let past = Past::compiled(first.table.eskip.into(), zones.collect(), first.ledger, first.quarantined);
+    let zones = first.zones.iter().map(|(zone, table)| (zone.clone(), table.packed.clone()));
+    let past = Past::compiled(first.table.packed, zones.collect(), first.ledger, first.quarantined);
     let all = compile(&listed(second), &settings(), &past);
     let some = recompile(&listed(second), &settings(), &past)?;
     assert_eq!((&some.table, &some.zones, &some.counts), (&all.table, &all.zones, &all.counts));

@@ -1,6 +1,6 @@
 //! Where the backend of an Ingress leads.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::eskip::{self, Backend, Endpoint, Filter, Route};
 use crate::object::{IngressBackend, ServicePort, ServiceSpec, TargetPort};
@@ -13,7 +13,7 @@ use super::Subject;
 #[derive(Debug)]
 pub(super) enum Target {
     /// Addresses inside the cluster; maybe none.
-    Endpoints(Rc<[Endpoint]>),
+    Endpoints(Arc<[Endpoint]>),
     /// A name outside of it: the peer looks at nothing else of the rule then, not even at its path.
     External(ExternalName),
 }
@@ -60,7 +60,7 @@ pub(super) fn find(
             format!("service {:?} has no port {:?}", id.1, backend.port.to_string()),
             "what leads there answers 502; correct the port of the service or of the backend",
         );
-        return Ok(Target::Endpoints(Rc::default()));
+        return Ok(Target::Endpoints(Arc::default()));
     };
     if service.service_type == "ExternalName" {
         return external(subject, service, target).map(Target::External);
@@ -137,8 +137,8 @@ impl ExternalName {
 }
 
 /// Leads `route` to `endpoints`: to one address, to several in turns, or to an answer that says that there are none.
-pub(super) fn apply(route: &mut Route, endpoints: &[Endpoint], subject: &Subject<'_>) {
-    route.backend = match endpoints {
+pub(super) fn apply(route: &mut Route, endpoints: &Arc<[Endpoint]>, subject: &Subject<'_>) {
+    route.backend = match &endpoints[..] {
         [] => {
             route.filters = vec![
                 Filter::new("status", [502.0.into()]),
@@ -147,9 +147,12 @@ pub(super) fn apply(route: &mut Route, endpoints: &[Endpoint], subject: &Subject
             Backend::Shunt
         }
         [only] => Backend::Network(only.address.clone()),
-        several => {
+        _ => {
             route.filters.extend(annotations::zone_opt_out_filter(&subject.ingress.metadata));
-            Backend::LoadBalanced { algorithm: subject.wishes.algorithm.clone(), endpoints: several.to_vec() }
+            Backend::LoadBalanced {
+                algorithm: subject.wishes.algorithm.clone(),
+                endpoints: Arc::clone(endpoints),
+            }
         }
     };
 }

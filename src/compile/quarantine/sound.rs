@@ -173,8 +173,9 @@ mod tests {
             address.prop_map(Backend::Network),
             Just(Backend::Shunt),
             Just(Backend::Forward),
-            (name(&["", "random"]), vec(endpoint, 0..3))
-                .prop_map(|(algorithm, endpoints)| Backend::LoadBalanced { algorithm, endpoints }),
+            (name(&["", "random"]), vec(endpoint, 0..3)).prop_map(|(algorithm, endpoints)| {
+                Backend::LoadBalanced { algorithm, endpoints: endpoints.into() }
+            }),
         ]
     }
 

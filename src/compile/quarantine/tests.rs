@@ -14,11 +14,11 @@ fn sift_routes(routes: impl IntoIterator<Item = Route>) -> Sifted {
     let sourced = |route| SourcedRoute { route, object: Some(Arc::clone(&object)) };
     let mut routes: Vec<_> = routes.into_iter().map(sourced).collect();
     let (mut quarantined, mut diagnostics) = (Vec::new(), Diagnostics::default());
-    let text = sift(&mut routes, &mut quarantined, &mut diagnostics, &Limits::default()).finish().0;
-    assert_eq!(text.count, routes.len());
+    let text = sift(&mut routes, &mut quarantined, &mut diagnostics, &Limits::default());
+    assert_eq!(text.count(), routes.len());
     assert!(quarantined.iter().all(|left_out| left_out.object == *object && !left_out.reason.is_empty()));
     Sifted {
-        text: text.eskip,
+        text: text.as_str().to_owned(),
         left_out: quarantined.into_iter().map(|left_out| left_out.route).collect(),
         remarks: diagnostics.into_vec().len(),
     }
@@ -56,7 +56,7 @@ fn nothing_can_be_smuggled_through_an_address() {
         "http://a\"",
     ];
     for address in smuggled {
-        let endpoints = vec![Endpoint { address: address.to_owned(), zone: String::new() }];
+        let endpoints = [Endpoint { address: address.to_owned(), zone: String::new() }].into();
         let balanced = Backend::LoadBalanced { algorithm: String::new(), endpoints };
         for backend in [Backend::Network(address.to_owned()), balanced] {
             let poison = Route { id: "m".to_owned(), backend, ..Route::default() };

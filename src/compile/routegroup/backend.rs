@@ -1,5 +1,7 @@
 //! Where the routes of a RouteGroup lead.
 
+use std::sync::Arc;
+
 use crate::eskip::{Backend, Endpoint, Filter, Route};
 
 use super::super::cluster::Scheme;
@@ -108,7 +110,7 @@ fn service(half: &Half<'_, '_>, backend: &CheckedBackend<'_>, route: &mut Route)
             Backend::Shunt
         }
         [only] => Backend::Network(only.address.clone()),
-        several => Backend::LoadBalanced { algorithm: algorithm(half, backend), endpoints: several.to_vec() },
+        _ => Backend::LoadBalanced { algorithm: algorithm(half, backend), endpoints: Arc::clone(&endpoints) },
     };
     if !endpoints.is_empty() {
         route.filters.splice(..0, annotations::zone_opt_out_filter(metadata));

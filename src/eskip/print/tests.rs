@@ -75,8 +75,7 @@ fn backends_have_their_forms() {
     let endpoint =
         |address: &str, zone: &str| Endpoint { address: address.to_owned(), zone: zone.to_owned() };
     let balanced = |algorithm: &str, endpoints: &[Endpoint]| {
-        let backend =
-            Backend::LoadBalanced { algorithm: algorithm.to_owned(), endpoints: endpoints.to_vec() };
+        let backend = Backend::LoadBalanced { algorithm: algorithm.to_owned(), endpoints: endpoints.into() };
         backend.to_string()
     };
     assert_eq!(Backend::Network(r#"http://a"b"#.to_owned()).to_string(), r#""http://a"b""#);

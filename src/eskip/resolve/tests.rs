@@ -91,6 +91,6 @@ fn endpoints_give_their_zone() {
             panic!("{written}")
         };
         let expected = Endpoint { address: address.to_owned(), zone: zone.to_owned() };
-        assert_eq!(endpoints, [expected], "{written}");
+        assert_eq!(*endpoints, [expected], "{written}");
     }
 }

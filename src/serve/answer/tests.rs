@@ -326,7 +326,7 @@ proptest! {
             prop_assert_eq!(status, 304);
         }
         if status == 200 {
-            let expected = if gzip { table.gzip() } else { table.plain() };
+            let expected = if gzip { table.gzip().clone() } else { table.plain() };
             prop_assert_eq!(&body(answer), &expected.to_vec());
         }
     }

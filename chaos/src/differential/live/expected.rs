@@ -29,8 +29,8 @@ impl Expected {
     /// What ours serves once it has compiled; an empty table is never published.
     pub(super) fn compiled(&mut self, compiled: &Compiled) {
         if compiled.table.count > 0 {
-            let zones = compiled.zones.iter().map(|(zone, table)| (zone.clone(), table.eskip.clone()));
-            let (main, count) = (compiled.table.eskip.clone(), compiled.table.count);
+            let zones = compiled.zones.iter().map(|(zone, table)| (zone.clone(), table.eskip()));
+            let (main, count) = (compiled.table.eskip(), compiled.table.count);
             *self = Self::Tables(Tables { main, count, zones: zones.collect() });
         }
     }

@@ -96,8 +96,8 @@ impl Pair {
         self.ours.expected.compiled(&ours);
         self.peer.expected.answered(theirs);
         if ours.table.count > 0 {
-            let zones = ours.zones.into_iter().map(|(zone, table)| (zone, table.eskip.into())).collect();
-            self.past = Past::compiled(ours.table.eskip.into(), zones, ours.ledger, ours.quarantined);
+            let zones = ours.zones.into_iter().map(|(zone, table)| (zone, table.packed)).collect();
+            self.past = Past::compiled(ours.table.packed, zones, ours.ledger, ours.quarantined);
         }
     }
 

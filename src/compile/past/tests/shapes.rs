@@ -40,7 +40,7 @@ fn an_object_of_another_shape_keeps_its_routes_until_it_is_mended_or_deleted() {
     bad.push(group("h", "2", &["/"], GOOD));
     for second in after(&good, &bad) {
         for route in ["kube_n__a__a_example_org_____s: ", "kube_rg__n__g__all__1_0: ", "kube_rg__n__h__"] {
-            assert!(second.table.eskip.contains(route), "{route} in {}", second.table.eskip);
+            assert!(second.table.eskip().contains(route), "{route} in {}", second.table.eskip());
         }
         let said: Vec<_> =
             second.quarantined.iter().map(|it| (it.route.as_str(), it.object.name.as_str())).collect();
@@ -48,7 +48,7 @@ fn an_object_of_another_shape_keeps_its_routes_until_it_is_mended_or_deleted() {
         assert!(second.quarantined[0].reason.contains("spec.rules[0].host"), "{:?}", second.quarantined);
 
         assert_eq!(run(&good, &left(&second)).quarantined, []);
-        assert!(!run(&bad[1..], &left(&second)).table.eskip.contains("kube_n__a"), "deleted");
+        assert!(!run(&bad[1..], &left(&second)).table.eskip().contains("kube_n__a"), "deleted");
     }
 }
 
@@ -80,7 +80,7 @@ fn routes_to_a_service_that_cannot_be_read_stay() {
         spoil(2, "/subsets/0/addresses/0", Value::Null),
     ] {
         for second in after(&good, &bad) {
-            assert!(second.table.eskip.contains("10.0.0.1:8080"), "{bad:?}: {}", second.table.eskip);
+            assert!(second.table.eskip().contains("10.0.0.1:8080"), "{bad:?}: {}", second.table.eskip());
             assert_eq!(second.quarantined.len(), 1, "{bad:?}");
             assert_eq!(second.quarantined[0].object.to_string(), "Ingress n/a");
         }
