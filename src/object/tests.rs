@@ -39,28 +39,28 @@ fn one_misshapen_object_does_not_fail_its_neighbours() {
 fn null_is_absent() {
     let (objects, diagnostics) = Objects::from_values([
         json!({"kind": "Ingress", "metadata": null, "spec": null}),
-        json!({"kind": "RouteGroup", "metadata": {"name": "r"}, "spec": {"hosts": null, "routes": [null, {}]}}),
-        json!({"kind": "Service", "metadata": {"annotations": {"a": null}}, "spec": {"ports": null}}),
+        json!({"kind": "RouteGroup", "metadata": {"name": "r", "annotations": {"a": null}}, "spec": {"hosts": null, "routes": [null, {}]}}),
+        json!({"kind": "Service", "metadata": null, "spec": {"ports": null}}),
         json!({"kind": "EndpointSlice", "ports": null, "endpoints": null}),
         json!({"kind": "List", "items": null}),
     ]);
     assert_eq!(diagnostics, []);
     assert_eq!(objects.ingresses, [Ingress::default().into()]);
     assert_eq!(objects.route_groups[0].spec.as_ref().unwrap().routes, [None, Some(RouteSpec::default())]);
-    assert_eq!(objects.services[0].metadata.annotation("a"), Some(""));
+    assert_eq!(objects.route_groups[0].metadata.annotation("a"), Some(""));
     assert_eq!(objects.endpoint_slices[0].ports, None);
 }
 
 #[test]
 fn names_of_fields_are_read_in_any_case_but_keys_are_not() {
-    let (objects, _) = Objects::from_values([json!({
-        "kind": "Service",
-        "Metadata": {"Name": "a", "labels": {"App": "x"}},
-        "spec": {"ports": [{"Port": 80, "targetport": "web"}]},
-    })]);
+    let metadata = json!({"Name": "a", "labels": {"App": "x"}});
+    let (objects, _) = Objects::from_values([
+        json!({"kind": "Service", "Metadata": metadata, "spec": {"ports": [{"Port": 80, "targetport": "web"}]}}),
+        json!({"kind": "Ingress", "Metadata": metadata}),
+    ]);
     let service = &objects.services[0];
     assert_eq!(service.metadata.name, "a");
-    assert_eq!(service.metadata.labels.get("app"), None);
+    assert_eq!(objects.ingresses[0].metadata.labels, [("App".to_owned(), "x".to_owned())].into());
     let port = service.spec.as_ref().unwrap().ports[0].as_ref().unwrap();
     assert_eq!((port.port, port.target_port.clone()), (80, Some(TargetPort::Name("web".to_owned()))));
 }

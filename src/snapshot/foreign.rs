@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::Digest;
 use super::cut::{CHOOSERS, Cutter};
 use super::inflate::Inflater;
-use super::packed::{Block, END, HEAD, Held};
+use super::packed::{Block, END, HEAD, Held, tail};
 
 /// What an empty stored block ends with (RFC 1951 3.2.4).
 const MARK: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -51,8 +51,7 @@ pub(super) fn read(bytes: Bytes, length: u64) -> io::Result<Held> {
     if found.length != most {
         return Err(invalid("its length is not the announced one"));
     }
-    let tail: Vec<u8> = [found.crc.finalize().to_le_bytes(), (found.length as u32).to_le_bytes()].concat();
-    if bytes[end..] != tail[..] {
+    if bytes[end..] != tail(found.crc, found.length) {
         return Err(invalid("its checksum is not that of its text"));
     }
     Ok(Held {

@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use crc32fast::Hasher;
 use sha2::Sha256;
 
 use super::Digest;
@@ -137,6 +138,17 @@ impl Packed {
                 packed[bit / 8] ^= 1 << (bit % 8);
             }
         }
+        if held.is_ours {
+            let mut crc = Hasher::new();
+            for block in &held.blocks {
+                crc.combine(&Hasher::new_with_initial_len(block.crc, block.plain.len() as u64));
+            }
+            let tail = tail(crc, held.length);
+            bytes[..HEAD.len()].copy_from_slice(&HEAD);
+            let end = bytes.len() - tail.len();
+            bytes[end - END.len()..end].copy_from_slice(&END);
+            bytes[end..].copy_from_slice(&tail);
+        }
         let mended = self.with_bytes(bytes.into());
         mended.is_sound().then_some(mended)
     }
@@ -146,12 +158,14 @@ impl Packed {
         Self::holding(Held { bytes, gzip, digest, length, blocks: blocks.clone(), is_ours })
     }
 
-    /// The same with so many bits of its last block flipped, as bad memory would, for tests.
+    /// The same with so many bits in the middle of its last block flipped, as bad memory would, for tests.
     #[doc(hidden)]
     pub fn damaged_for_tests(&self, bits: usize) -> Self {
         let mut bytes = self.gzip().to_vec();
         if let Some(block) = self.held().blocks.last() {
-            bytes[block.packed.clone()].iter_mut().take(bits).for_each(|byte| *byte ^= 1);
+            let packed = &mut bytes[block.packed.clone()];
+            let middle = packed.len() / 2;
+            packed[middle..].iter_mut().take(bits).for_each(|byte| *byte ^= 1);
         }
         self.with_bytes(bytes.into())
     }
@@ -211,6 +225,14 @@ impl From<&'static str> for Packed {
     fn from(text: &'static str) -> Self {
         Self::of(text.as_bytes(), None)
     }
+}
+
+/// What a gzip file ends with: the checksum of its text, and its length modulo 2^32.
+pub(super) fn tail(crc: Hasher, length: usize) -> [u8; 8] {
+    let mut tail = [0; 8];
+    tail[..4].copy_from_slice(&crc.finalize().to_le_bytes());
+    tail[4..].copy_from_slice(&(length as u32).to_le_bytes());
+    tail
 }
 
 /// Which bit of so many bytes was flipped, where that changed their CRC-32 by `syndrome`. A flipped bit is passed through the

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::Digest;
 use super::cut::{CHOOSERS, Cutter};
 use super::inflate::Inflater;
-use super::packed::{Block, END, HEAD, Held, Packed};
+use super::packed::{Block, END, HEAD, Held, Packed, tail};
 
 /// The level of Go's default writer, which the peer compresses with.
 const LEVEL: Compression = Compression::new(6);
@@ -135,9 +135,7 @@ impl<'a> Packer<'a> {
         }
         let mut out = self.out;
         out.extend_from_slice(&END);
-        out.extend_from_slice(&self.crc.finalize().to_le_bytes());
-        // Modulo 2^32, as the format has it.
-        out.extend_from_slice(&(self.length as u32).to_le_bytes());
+        out.extend_from_slice(&tail(self.crc, self.length));
         out.shrink_to_fit();
         self.blocks.shrink_to_fit();
         Packed::holding(Held {
