@@ -1,0 +1,3 @@
+module bellwether/chaos/cluster/pause
+
+go 1.25.0
