@@ -1,11 +1,14 @@
 #!/bin/sh
 # Changes the path of the Ingress bellwether-chaos each CHANGE_EVERY seconds, so that there is something new to be served.
-# Writes after each
+# Writes before the first
+#   changes NUMBER
+# above which all its numbers are, and above those of earlier runs; and after each
 #   change AT NUMBER
 set -eu
 . "$(dirname "$0")/clock.sh"
 
-number=0
+number=$(date +%s)
+echo "changes $number" >>"$RECORDS/records"
 while before "$UNTIL"; do
   number=$((number + 1))
   patch='[{"op":"replace","path":"/spec/rules/0/http/paths/0/path","value":"/bellwether-chaos/'$number'"}]'

@@ -10,6 +10,7 @@ const CALM: &[&str] = &[
     "poll client-1 100.0 100.1 0 200 0 5.1 aa aa 10 10 0",
     "poll client-2 100.2 100.3 0 200 0 5.1 aa aa 10 10 0",
     "poll newcomer 100.4 100.5 0 200 0 5.1 aa aa 10 10 0",
+    "changes 0",
     "kill 101.0 bellwether-0 now",
     "poll client-1 101.1 101.2 1 000 7 - - - - - -",
     "poll client-2 102.0 102.1 1 304 0 5.1 aa - - - -",
@@ -123,8 +124,8 @@ fn an_older_table_is_a_step_back_for_who_shows_what_it_has() {
     red(&back("client-1", 1, "aa"), "step back");
     green(&back("newcomer", 0, "aa"));
     red(
-        &with("poll client-2 107.0", "poll client-1 108.0 108.1 1 200 0 - ee ee 10 10 0"),
-        "step back at 8.10 s: client-1: change 0 after 1",
+        &with("poll client-2 113.2", "poll client-1 114.0 114.1 1 200 0 - ee ee 10 10 1"),
+        "step back at 14.10 s: client-1: change 1 after 2",
     );
 }
 
@@ -138,6 +139,25 @@ fn the_same_bytes_under_a_lower_version_are_no_step_back() {
     all.splice(all.len() - 1..all.len() - 1, records.map(str::to_owned));
     let (_, output) = judged(&all);
     assert!(!output.contains("step back"), "{output}");
+}
+
+#[test]
+fn what_an_earlier_run_left_in_the_table_is_not_judged() {
+    let numbered =
+        |line: &str| line.replace("changes 0", "changes 7").replace("change 105.0 1", "change 105.0 8");
+    let mut records: Vec<_> = CALM.iter().map(|line| numbered(line)).collect();
+    for line in &mut records {
+        *line = line
+            .replace("change 112.0 2", "change 112.0 9")
+            .replace("10 10 1", "10 10 8")
+            .replace("11 11 2", "11 11 9");
+    }
+    for (old, new) in [("aa aa 10 10 0", "aa aa 10 10 5"), ("bb bb 10 10 8", "bb bb 10 10 3")] {
+        let mut left = records.clone();
+        let place = left.iter().position(|line| line.ends_with(old)).unwrap();
+        left[place] = left[place].replace(old, new);
+        green(&left);
+    }
 }
 
 #[test]
@@ -234,6 +254,6 @@ fn a_server_without_versions_is_judged_by_what_it_serves() {
     }
     let output = green(&records);
     assert!(!output.contains("a new term"), "{output}");
-    records.insert(16, "poll client-1 113.1 113.1 1 200 0 - bb bb 10 10 1".to_owned());
+    records.insert(17, "poll client-1 113.1 113.1 1 200 0 - bb bb 10 10 1".to_owned());
     red(&records, "step back");
 }
