@@ -88,12 +88,12 @@ $1 == "poll" {
   # Who shows no ETag may be started with an older table, by design.
   if (sent && version != "-" && client in newest && below(version, newest[client]) && digest != last[client])
     violation("step back", end, client ": version " version " after " newest[client])
-  if (sent && change && change < has[client] + 0)
-    violation("step back", end, client ": change " change " after " has[client])
   if (version != "-" && (!(client in newest) || below(newest[client], version))) newest[client] = version
   last[client] = digest
   if (change && client != "newcomer") {
-    for (c = (client in has ? has[client] : base) + 1; c <= change; c++) got[client, c] = end
+    if (!(client in has)) has[client] = base
+    if (sent && change < has[client] + 0) violation("step back", end, client ": change " change " after " has[client])
+    for (c = has[client] + 1; c <= change; c++) got[client, c] = end
     if (change > has[client] + 0) has[client] = change
   }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -31,6 +32,9 @@ fn script(name: &str, records: &Path) -> Command {
         .arg(folder().join(name))
         .envs(settings())
         .env("RECORDS", records)
+        // Never the cluster of whoever runs the tests.
+        .env("KUBECONFIG", "/dev/null")
+        .process_group(0)
         .env("PATH", format!("{}:{path}", records.display()))
         // Long after the test, and so never.
         .envs([("UNTIL", "4000000000"), ("POLL_UNTIL", "4000000000")]);
@@ -42,7 +46,9 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
+        // What the script has started goes with it.
+        let group = format!("-{}", self.0.id());
+        Command::new("kill").args(["-KILL", "--", &group]).status().unwrap();
         self.0.wait().unwrap();
     }
 }
