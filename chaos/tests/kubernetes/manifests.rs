@@ -32,9 +32,12 @@ fn kustomization() -> Value {
     documents(&folder().join("kustomization.yaml")).remove(0)
 }
 
-fn installed(file: &str, kind: &str) -> Value {
-    let all = documents(&folder().join("../../deploy").join(file));
-    all.into_iter().find(|one| one["kind"] == kind).unwrap()
+/// The one of `deploy/` that has this kind and name.
+fn installed(kind: &str, name: &str) -> Value {
+    let base = folder().join("../../deploy/manifests/base");
+    let files = base.read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut all = files.flat_map(|file| documents(&file));
+    all.find(|one| one["kind"] == kind && one["metadata"]["name"] == name).unwrap()
 }
 
 /// What the API's own types do not know would be dropped by it, or refused.
@@ -58,11 +61,11 @@ fn the_api_knows_every_field() {
 
 #[test]
 fn it_runs_where_bellwether_is_installed() {
-    let set = installed("statefulset.yaml", "StatefulSet");
+    let set = installed("StatefulSet", &setting("SET"));
     assert_eq!(kustomization()["namespace"], set["metadata"]["namespace"]);
-    assert_eq!(set["metadata"]["name"], setting("SET"));
-    let service = installed("service.yaml", "Service");
-    assert_eq!(setting("URL"), format!("http://{}/routes", service["metadata"]["name"].as_str().unwrap()));
+    let url = setting("URL");
+    let service = url.strip_prefix("http://").unwrap().strip_suffix("/routes").unwrap();
+    let service = installed("Service", service);
     let backend = the("Ingress")["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"].clone();
     assert_eq!(backend["name"], service["metadata"]["name"]);
     assert_eq!(backend["port"]["name"], service["spec"]["ports"][0]["name"]);
@@ -73,7 +76,7 @@ fn it_runs_where_bellwether_is_installed() {
 
 #[test]
 fn it_may_do_what_its_scripts_do_and_no_more() {
-    let set = installed("statefulset.yaml", "StatefulSet");
+    let set = installed("StatefulSet", &setting("SET"));
     let replicas = set["spec"]["replicas"].as_u64().unwrap();
     let pods: Vec<_> = (0..replicas).map(|n| format!("{}-{n}", setting("SET"))).collect();
     let rule = |group: &str, resource: &str, names: Value, verbs: Value| json!({"apiGroups": [group], "resources": [resource], "resourceNames": names, "verbs": verbs});
