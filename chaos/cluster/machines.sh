@@ -55,11 +55,9 @@ daemon() {
 # Switches machine $1 on.
 switch_on() {
   local name=$1 holder pid=
-  # Of its own file: what is built anew while it runs is another one.
-  cp --no-clobber "$bin/pause" "$run/pause"
   # shellcheck disable=SC2016
   setsid unshare --mount --uts --ipc --net --pid --fork --kill-child=SIGKILL --mount-proc --propagation private \
-    bash -c 'hostname "$1"; mount --make-rshared /; ip link set lo up; exec "$2"' - "$name" "$run/pause" \
+    bash -c 'hostname "$1"; mount --make-rshared /; ip link set lo up; exec "$2"' - "$name" "$bin/pause" \
     >/dev/null 2>>"$run/log/$name.log" </dev/null &
   holder=$!
   for _ in $(seq 200); do

@@ -17,7 +17,6 @@ node_on() {
   # A boot empties /run.
   rm -rf "$state/run"
   mkdir -p "$state"/{containerd,kubelet,logs/pods,logs/containers,run/containerd,run/netns,cni}
-  node_certificate "$i"
   switch_on "$name"
   read -r control _ <"$run/control.pid"
   read -r pid _ <"$run/$name.pid"
