@@ -70,6 +70,11 @@ fn said(what: &str) {
     println!("ok  {what}");
 }
 
+/// A check that this machine cannot make.
+fn left_out(what: &str, program: &str) {
+    println!("--  {what}: left out, as {program} is not there; Debian's package prometheus has it");
+}
+
 /// The folder `deploy/`.
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")

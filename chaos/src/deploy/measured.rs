@@ -32,7 +32,10 @@ const ADDED: [&str; 3] = ["namespace", "job", "instance"];
 /// Checks everything.
 pub(super) async fn check(binary: Option<PathBuf>, folder: &Folder) -> Result<()> {
     let (dashboard, alerts) = (dashboard()?, rules::rules()?);
-    let prometheus = rules::tool("prometheus")?;
+    let Some(prometheus) = rules::tool("prometheus") else {
+        super::left_out("what replicas measure", "prometheus");
+        return Ok(());
+    };
     let binary = program::bellwether(binary).await?;
     let ground = Ground::loopback();
     let mut fleet = replicas(&ground, &binary, folder).await?;

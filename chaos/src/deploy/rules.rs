@@ -18,12 +18,10 @@ const RULES: &str = "chart/files/alerts.yaml";
 const TESTS: &str = "alerts.test.yaml";
 
 /// `name` out of Debian's package prometheus: on the path, or among the peers.
-pub(super) fn tool(name: &str) -> Result<PathBuf> {
+pub(super) fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let beside = crate::peers::binaries();
-    let found =
-        std::env::split_paths(&path).chain([beside]).map(|dir| dir.join(name)).find(|one| one.is_file());
-    found.with_context(|| format!("{name} is not there; Debian's package prometheus has it"))
+    std::env::split_paths(&path).chain([beside]).map(|dir| dir.join(name)).find(|one| one.is_file())
 }
 
 /// The rules as they are written.
@@ -57,7 +55,10 @@ fn parsed(file: &str) -> Result<Value> {
 /// That the rules are rules, pass their tests, and are each tested and explained.
 pub(super) async fn check() -> Result<()> {
     let rules = explained()?;
-    let promtool = tool("promtool")?;
+    let Some(promtool) = tool("promtool") else {
+        super::left_out("the tests of alerts", "promtool");
+        return Ok(());
+    };
     let run = async |arguments: [&str; 3]| {
         let mut command = Command::new(&promtool);
         super::output(command.args(arguments).current_dir(super::root()), "promtool").await
