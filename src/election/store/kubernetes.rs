@@ -31,6 +31,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Between a watch that broke and the next.
 const AGAIN: Duration = Duration::from_millis(500);
 
+/// The same where it was refused: reads go on meanwhile, and both together must not hammer.
+const REFUSED: Duration = Duration::from_secs(2);
+
 /// How many objects are remembered to be written back: ours, what came since, and what a request under way refers to.
 const MEMORY: usize = 8;
 
@@ -140,7 +143,7 @@ impl LeaseStore for KubernetesLease {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
                     tracing::debug!(lease = self.name(), %error, "the watch on the lease broke");
-                    tokio::time::sleep(AGAIN).await;
+                    tokio::time::sleep(again(&error)).await;
                 }
                 Err(_) => tracing::debug!(lease = self.name(), "the watch on the lease fell silent"),
             }
@@ -149,6 +152,14 @@ impl LeaseStore for KubernetesLease {
 
     fn name(&self) -> String {
         format!("lease {}/{}", self.namespace, self.name)
+    }
+}
+
+/// How long the watch is left alone after `error`.
+const fn again(error: &StoreError) -> Duration {
+    match error {
+        StoreError::Forbidden(_) | StoreError::Throttled { .. } => REFUSED,
+        _ => AGAIN,
     }
 }
 

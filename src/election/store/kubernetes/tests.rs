@@ -201,3 +201,15 @@ async fn container_restarted_in_its_pod_is_its_own_heir() {
     let (me, before) = (Identity::new("r0", "pod", 2), Identity::new("r0", "pod", 1));
     assert!(store.is_gone(&before, &me) && !store.is_gone(&Identity::new("r0", "other", 1), &me));
 }
+
+#[test]
+fn a_watch_that_is_refused_is_asked_for_less_often_than_one_that_broke() {
+    let (forbidden, throttled) =
+        (StoreError::Forbidden("no".to_owned()), StoreError::Throttled { retry_after: None });
+    for refused in [forbidden, throttled] {
+        // With a read each 0.75 s, which is what the election leaves between two: no more than two calls a second.
+        let calls = 1.0 / again(&refused).as_secs_f64() + 1.0 / 0.75;
+        assert!(calls <= 2.0, "{calls} calls a second after {refused}");
+    }
+    assert_eq!(again(&StoreError::Timeout), AGAIN);
+}
