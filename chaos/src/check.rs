@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use after::{
     back_in_step, ceased, disagreement, epochs_that_do_not_grow, failovers_of, leaderless, noticed,
-    out_of_step, relapses, resumed_leads_no_more, soonest_failover, starts_ready, stops, warnings,
+    out_of_step, raised, relapses, resumed_leads_no_more, soonest_failover, starts_ready, stops, warnings,
 };
 pub use availability::{
     allowed_failures, answered, failed_in_a_row, failed_requests, failed_share, failed_so_long,

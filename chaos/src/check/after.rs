@@ -153,6 +153,12 @@ pub fn epochs_that_do_not_grow(history: &[Record]) -> Figure {
     Figure::count("epochs that are not above those before", count).of(epochs.len())
 }
 
+/// How often within `window` a leader took a higher epoch, as somebody knew its own already.
+pub fn raised(history: &[Record], window: Range<Duration>) -> Figure {
+    let raised = |deed: &&Deed| window.contains(&deed.at) && matches!(deed.act, Act::Raised(_));
+    Figure::count("epochs that somebody else knew already", deeds(history).into_iter().filter(raised).count())
+}
+
 /// The longest that a replica took to stop after SIGTERM.
 pub fn stops(history: &[Record]) -> Figure {
     let times = lives(history, LifeEvent::Terminated).map(|(replica, asked)| {

@@ -24,8 +24,10 @@ const THERE: Duration = Duration::from_secs(8);
 pub async fn reuse(set: &mut Set, extent: Extent) -> Result<()> {
     for _ in 0..extent.times() {
         for victim in [set.follower().await?, set.leader().await?] {
+            let ours = set.agreed().await?;
             set.kill(victim).await?;
             let mut stranger = Stranger::start(set, victim).await?;
+            ensure!(stranger.table != ours, "the stranger has our table");
             set.begin(REUSED, &[victim]);
             say(&set.history, format!("a replica of another set is at the address of {}", set.name(victim)));
             tokio::time::sleep(THERE).await;
@@ -66,7 +68,9 @@ impl Stranger {
         let mut args = vec![
             "serve".to_owned(),
             format!("--source=manifests:{}", objects.display()),
-            format!("--lease=file:{}", folder.join("lease").display()),
+            // On the same API server: its epochs, and so its tables, are above ours.
+            "--lease=kubernetes:default/another".to_owned(),
+            format!("-kubernetes-url=http://{}", set.to_api[victim].address()),
             format!("--id={name}"),
             format!("--state-dir={}", sub(&folder, "state")?.display()),
             format!("--replication-listener={own}"),

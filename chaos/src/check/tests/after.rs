@@ -106,6 +106,13 @@ fn an_epoch_below_an_earlier_one_is_counted() {
 }
 
 #[test]
+fn a_leader_that_is_outbid_is_counted_while_it_matters() {
+    let history = [deed(10, "r0", Act::Leads(7)), deed(20, "r0", Act::Raised(9))];
+    assert!(!raised(&history, Duration::ZERO..Duration::MAX).at_most(0.0).kept);
+    assert!(raised(&history, Duration::ZERO..MS * 20).at_most(0.0).kept);
+}
+
+#[test]
 fn a_process_that_stops_late_or_is_ready_late_is_found() {
     let life = [
         life(0, "r0", LifeEvent::Terminated),
