@@ -1,10 +1,10 @@
 //! One HTTP/1 connection: its requests, its bodies, its end.
 //!
-//! A body counts as delivered when its last byte has been handed to the kernel. hyper flushes its transport only
-//! with nothing left to write, so the first flush after the last piece was taken is that moment. It is taken back if
-//! the connection then breaks: the client closes in order, or asks again, once it has read everything; one that goes away
-//! with something unread resets. A client that reads slowly gets all of it; one that takes no byte for too long is hung
-//! up on, and its place is another's.
+//! A body is handed over when the kernel has its last byte. hyper flushes its transport only with nothing left to write,
+//! so the first flush after the last piece was taken is that moment. It counts as delivered when the client then closes in
+//! order, or asks again, as it does once it has read everything; or says nothing for a second. One that goes away with
+//! something unread resets. Nobody is told before: a replica that dies meanwhile could not take it back. A client that
+//! reads slowly gets all of it; one that takes no byte for too long is hung up on, and its place is another's.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -35,8 +35,8 @@ use crate::replication::ledger::Outcome;
 /// client that had just connected would be hung up on.
 pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
-/// How long the end of a connection waits for the client's own. What the kernel still holds then would be lost with the
-/// network of a pod that ends.
+/// How long the client may take to show that it has what the kernel was handed, and how long the end of a connection waits
+/// for the client's own. What the kernel still holds then would be lost with the network of a pod that ends.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// The moments of a stop, in their order.
@@ -58,8 +58,8 @@ struct Shared {
     asked: AtomicBool,
     first: Notify,
     body: Mutex<Option<Delivery>>,
-    /// The last table that was handed to the kernel, until the client shows that it has it.
-    unsettled: Mutex<Option<Receipt>>,
+    /// The last table that was handed to the kernel, until the client shows that it has it, or until that moment.
+    unsettled: Mutex<Option<(Receipt, Instant)>>,
     stalled: AtomicBool,
 }
 
@@ -146,6 +146,7 @@ where
             () = stages.deadline.cancelled() => true,
         }
     };
+    shared.settle(&Ok(()));
     let unfinished = shared.body.lock().take();
     if let Some(delivery) = &unfinished {
         if let Some(receipt) = &delivery.receipt {
@@ -161,15 +162,17 @@ where
 }
 
 impl Shared {
-    /// Something was read, or cannot be any more: what was delivered has arrived, or was taken back.
+    /// Something was read, or cannot be any more: what the kernel was handed has arrived, or has not.
     fn settle(&self, read: &io::Result<()>) {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
-        let Some(receipt) = self.unsettled.lock().take() else { return };
+        let Some((receipt, _)) = self.unsettled.lock().take() else { return };
         // TLS says an end without a farewell in another way.
         let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut];
         if read.as_ref().is_err_and(|error| broken.contains(&error.kind())) {
             self.metrics.unfinished(Unfinished::Reset);
             receipt.write(Outcome::Cut);
+        } else {
+            receipt.write(Outcome::Completed);
         }
     }
 }
@@ -274,13 +277,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.io).poll_flush(cx);
         ready!(self.paced(cx, flushed))?;
-        let delivered = self.shared.body.lock().take_if(|delivery| delivery.taken);
+        let this = &mut *self;
+        let delivered = this.shared.body.lock().take_if(|delivery| delivery.taken);
         if let Some(Delivery { since, bytes, receipt, .. }) = delivered {
             if let Some(receipt) = receipt {
-                receipt.write(Outcome::Completed);
-                *self.shared.unsettled.lock() = Some(receipt);
+                let believed_at = Instant::now() + LINGER;
+                *this.shared.unsettled.lock() = Some((receipt, believed_at));
+                // hyper may wait for the next request already, and would not read again by itself.
+                let _ = wait(&mut this.timer, believed_at, cx);
             }
-            self.shared.metrics.delivered(bytes, since.elapsed());
+            this.shared.metrics.delivered(bytes, since.elapsed());
         }
         Poll::Ready(Ok(()))
     }
@@ -338,8 +344,16 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
             buffer.put_slice(&self.seen.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        let read = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
-        self.shared.settle(&read);
+        let this = &mut *self;
+        let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buffer) else {
+            let believed_at = this.shared.unsettled.lock().as_ref().map(|(_, at)| *at);
+            if let Some(at) = believed_at {
+                ready!(wait(&mut this.timer, at, cx));
+                this.shared.settle(&Ok(()));
+            }
+            return Poll::Pending;
+        };
+        this.shared.settle(&read);
         Poll::Ready(read)
     }
 }

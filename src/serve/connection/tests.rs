@@ -5,8 +5,12 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::*;
+use crate::replication::deliveries::Deliveries;
+use crate::replication::ledger::Teller;
 use crate::serve::admission::Admission;
 use crate::serve::body::Pieces;
+use crate::snapshot::Digest;
+use crate::time::BootClock;
 
 const LENGTH: usize = 1 << 20;
 const HELD: usize = 16 << 10;
@@ -15,28 +19,44 @@ struct Lab {
     client: DuplexStream,
     admission: Admission,
     metrics: Metrics,
+    deliveries: Arc<Deliveries>,
     server: JoinHandle<bool>,
 }
 
 impl Lab {
     /// A client that has asked for a large body. One place is all there is, but for what slow ones get.
     async fn asked() -> Self {
+        Self::asked_for(LENGTH, "Connection: close\r\n").await
+    }
+
+    /// The same, for a body of that length, with more headers.
+    async fn asked_for(length: usize, headers: &str) -> Self {
         let (mut client, io) = duplex(HELD);
         let (metrics, limits) = (Metrics::default(), BodyLimits::default());
         let admission = Admission::new(BodyLimits { bytes: 1, ..limits }, metrics.clone());
         let (places, counted) = (admission.clone(), metrics.clone());
+        let deliveries = Deliveries::new(Arc::new(BootClock), Default::default());
+        let ledger = Arc::clone(&deliveries);
         let server = tokio::spawn(async move {
             let handle = |_: Request<Incoming>| {
-                let mut response = Response::new(Pieces::from(Bytes::from(vec![b'x'; LENGTH])));
-                response
-                    .extensions_mut()
-                    .insert(Sending::new(places.enter(LENGTH as u64).expect("a place"), None));
+                let mut response = Response::new(Pieces::from(Bytes::from(vec![b'x'; length])));
+                let client = std::net::IpAddr::from([10, 2, 0, 7]);
+                let receipt = Receipt { deliveries: Arc::clone(&ledger), client, digest: Digest::of(b"x") };
+                let place = places.enter(length as u64).expect("a place");
+                response.extensions_mut().insert(Sending::new(place, Some(receipt)));
                 async move { response }
             };
             serve(Bytes::new(), io, &http1::Builder::new(), handle, &Stages::default(), limits, counted).await
         });
-        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.expect("open");
-        Self { client, admission, metrics, server }
+        let request = format!("GET / HTTP/1.1\r\nHost: x\r\n{headers}\r\n");
+        client.write_all(request.as_bytes()).await.expect("open");
+        Self { client, admission, metrics, deliveries, server }
+    }
+
+    /// Whether each delivery that others are told of so far was cut.
+    fn told(&self) -> Vec<bool> {
+        let told = self.deliveries.feed(Teller::Leader).ready().unwrap_or_default();
+        told.tables.iter().flat_map(|table| &table.ended).map(|ended| ended.cut).collect()
     }
 
     /// How many bodies of any size have room beside those that are under way.
@@ -95,4 +115,36 @@ async fn reader_that_goes_away_is_another_cause() {
     assert!(!lab.server.await.expect("joined"));
     assert_eq!(lab.metrics.bodies_unfinished(Unfinished::Client), 1);
     assert_eq!(lab.metrics.bodies_under_way.get(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_is_told_of_a_delivery_before_the_client_shows_that_it_has_it() {
+    for headers in ["", "Connection: close\r\n"] {
+        let mut lab = Lab::asked_for(1000, headers).await;
+        sleep(LINGER / 2).await;
+        assert_eq!(
+            (lab.metrics.bodies.get(), lab.told()),
+            (1, vec![]),
+            "the kernel has all of it, the client nothing"
+        );
+        while lab.read().await == 4 << 10 {}
+        drop(lab.client);
+        assert!(!lab.server.await.expect("joined"));
+        let told = lab.deliveries.feed(Teller::Leader).ready().expect("it closed in order");
+        assert!(told.tables[0].ended.len() == 1 && !told.tables[0].ended[0].cut);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_asks_again_has_what_it_got_and_so_has_one_that_says_nothing_for_a_second() {
+    let mut lab = Lab::asked_for(1000, "").await;
+    sleep(LINGER / 2).await;
+    lab.client.write_all(b"GET / HTTP/1.1\r\n").await.expect("open");
+    sleep(Duration::from_millis(1)).await;
+    assert_eq!(lab.told(), [false], "it asks again");
+    for headers in ["", "Connection: close\r\n"] {
+        let lab = Lab::asked_for(1000, headers).await;
+        sleep(LINGER + Duration::from_millis(1)).await;
+        assert_eq!(lab.told(), [false], "{headers:?}");
+    }
 }

@@ -84,14 +84,15 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: false,
         root: false,
-        lengths: longer(seconds(20), seconds(60)),
+        // Shorter than a connection may lie idle.
+        lengths: longer(seconds(20), seconds(40)),
         play: |set, extent| Box::pin(exhausted::files(set, extent)),
         limits: |history, _| {
             let window = limits::window(history, exhausted::NO_FILES);
             vec![
                 exhausted::lost_over_open_connections(history).at_most(0.0),
                 // Whoever accepts in a loop takes all of one.
-                check::most(history, exhausted::BUSY, Unit::Share).at_most(0.5),
+                check::most(history, exhausted::BUSY, Unit::Share).at_most(0.3),
                 check::publication(history).at_most(PUBLISHED + limits::FAILOVER),
                 // Two probes of two seconds, each two seconds late, and the rules.
                 check::failed_so_long(history).at_most(7.0),
