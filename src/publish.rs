@@ -272,7 +272,9 @@ impl<S: ObjectSource> Publisher<S> {
         if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
             return Ok(None);
         }
-        self.memory = memory;
+        // Some hundred thousand small pieces: giving them back takes milliseconds, which followers would wait for the word.
+        let before = std::mem::replace(&mut self.memory, memory);
+        drop(aside(move || drop(before)));
         let news = self.findings.news(&draft.contents.quarantined);
         news.log();
         news.tell(&self.events, term, |object, uid| self.memory.past.is_well(object, uid));
