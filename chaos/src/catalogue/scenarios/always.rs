@@ -68,7 +68,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: true,
         root: false,
-        lengths: always(seconds(15), seconds(60), seconds(300)),
+        lengths: always(seconds(15), seconds(60), seconds(120)),
         play: |set, extent| Box::pin(upstream::down(set, extent)),
         limits: |history, sizes| {
             let mut figures = limits::static_while(history, upstream::AWAY);
@@ -85,7 +85,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: true,
         root: false,
-        lengths: longer(seconds(60), seconds(300)),
+        lengths: longer(seconds(60), seconds(600)),
         play: |set, extent| Box::pin(upstream::restart_without(set, extent)),
         limits: |history, _| {
             let away = limits::window(history, upstream::AWAY);

@@ -7,6 +7,10 @@ use crate::check;
 use crate::plays::crowd;
 use crate::plays::set::Api;
 
+/// A 304 while thousands fetch their first table, in seconds. Those thousands run on the processors of the replicas here, and
+/// take more of them: what counts is that nobody's time of three seconds runs out.
+const WHILE_HERD: f64 = 1.0;
+
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[
     Scenario {
@@ -53,7 +57,7 @@ pub static ALL: &[Scenario] = &[
         play: |set, extent| Box::pin(crowd::herd(set, extent)),
         limits: |history, _| {
             let window = limits::window(history, crowd::HERD);
-            vec![check::kept_latency(history, window, 0.99).at_most(0.05)]
+            vec![check::kept_latency(history, window, 0.99).at_most(WHILE_HERD)]
         },
     },
 ];
