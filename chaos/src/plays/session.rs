@@ -49,19 +49,14 @@ type Play = (&'static Scenario, Extent);
 impl Session {
     /// One that has not played anything.
     pub fn new(ground: Ground, how: HowArgs, sizes: Sizes) -> Self {
-        let made = Made {
-            command: std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-            at: jiff::Timestamp::now().to_string(),
-            sizes: format!(
-                "{} routes, {} replicas, {} Skippers, {} simulated, polls of {} s",
-                sizes.routes,
-                sizes.replicas,
-                sizes.skippers,
-                sizes.simulated,
-                sizes.poll.as_secs()
-            ),
-            ..Made::default()
-        };
+        let made = Made::here(format!(
+            "{} routes, {} replicas, {} Skippers, {} simulated, polls of {} s",
+            sizes.routes,
+            sizes.replicas,
+            sizes.skippers,
+            sizes.simulated,
+            sizes.poll.as_secs()
+        ));
         let report = Report { made, outcomes: Vec::new() };
         Self { ground, how, sizes, report, resume: false, seed: None, without: None }
     }
