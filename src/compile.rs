@@ -18,6 +18,7 @@ mod incremental;
 mod ingress;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
+mod merge;
 mod names;
 mod parts;
 mod past;
@@ -32,21 +33,21 @@ mod sourced;
 mod splice;
 mod synthetic;
 mod traffic;
+mod whole;
 mod zones;
 
 use std::collections::BTreeMap;
-use std::panic::resume_unwind;
 use std::sync::Arc;
-use std::thread::ScopedJoinHandle;
 
 use crate::object::Objects;
-use crate::snapshot::{Packed, Packer};
+use crate::snapshot::Packed;
 
 use assembly::Knots;
 use context::Context;
-use document::{Document, Finished};
-use incremental::{Origin, Outcome, Tables};
+use document::Document;
+use incremental::Outcome;
 use past::Uids;
+use zones::Narrowed;
 
 pub use addresses::ServiceName;
 pub use counts::{Counts, Measure};
@@ -58,6 +59,7 @@ pub use settings::{
     AnnotationFilters, AnnotationPredicates, Limits, PathMode, Rewrite, Settings, TrafficAlgorithm,
 };
 pub use sourced::SourcedRoute;
+pub use whole::compile_in_groups;
 
 /// What a compilation gives.
 #[derive(Clone, Debug, Default)]
@@ -120,10 +122,12 @@ impl Compiled {
     }
 }
 
-/// A compilation before its results go their ways.
+/// What came of some objects, before it goes into a table.
 struct Made {
-    routes: Vec<SourcedRoute>,
     document: Document,
+    zones: BTreeMap<String, Narrowed>,
+    /// The object of each definition; none for those that the settings alone ask for.
+    owners: Vec<Option<Arc<ObjectRef>>>,
     uids: Uids,
     knots: Knots,
     diagnostics: Vec<Diagnostic>,
@@ -133,12 +137,7 @@ struct Made {
 /// Compiles `objects` under `settings`, all of them. What is bad now has the routes that it had in the `past`, if it had
 /// any.
 pub fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Compiled {
-    let Made { routes, document, uids, knots, diagnostics, quarantined } = make(objects, settings, past);
-    let origin = Origin::of(objects, settings, &knots, &diagnostics);
-    let (document, zones) = tables(&routes, document, past);
-    let owners = routes.into_iter().map(|sourced| sourced.object).collect();
-    let tables = Tables { document, zones, owners };
-    tables.finish(objects, settings, Arc::new(uids), origin, diagnostics, quarantined)
+    compile_in_groups(objects, settings, past, whole::GROUP)
 }
 
 /// The same, sooner: only what has changed since the `past`, and whatever is tied to it. None where nothing has.
@@ -161,30 +160,9 @@ fn make(objects: &Objects, settings: &Settings, past: &Past) -> Made {
     let uids = past::uids(objects);
     let document = quarantine::restore(past, &uids, &mut routes, document, &mut quarantined);
     quarantined.sort_by(|a, b| a.object.cmp(&b.object));
-    Made { routes, document, uids, knots, diagnostics: diagnostics.sorted(), quarantined }
-}
-
-/// Packs the table of `routes`, and side by side with it those of the zones that differ.
-fn tables(
-    routes: &[SourcedRoute],
-    document: Document,
-    past: &Past,
-) -> (Finished, BTreeMap<String, Finished>) {
-    std::thread::scope(|scope| {
-        let main = &document;
-        let zone = |zone: &str| {
-            let mut packer = Packer::new(Some(past.for_zone(zone)));
-            let ends = zones::table(zone, routes, main, |text| packer.push(text.as_bytes()))?;
-            Some(Finished { packed: packer.finish(), ends })
-        };
-        let begin = |name: String| (name.clone(), scope.spawn(move || zone(&name)));
-        let zones: Vec<_> = zones::names(routes).into_iter().map(begin).collect();
-        let table = main.pack(Some(past.for_zone("")));
-        let join =
-            |thread: ScopedJoinHandle<'_, _>| thread.join().unwrap_or_else(|panic| resume_unwind(panic));
-        let zones = zones.into_iter().filter_map(|(name, thread)| Some((name, join(thread)?))).collect();
-        (table, zones)
-    })
+    let zones = zones::narrowed(&routes, &document);
+    let owners = routes.into_iter().map(|sourced| sourced.object).collect();
+    Made { document, zones, owners, uids, knots, diagnostics: diagnostics.sorted(), quarantined }
 }
 
 #[cfg(test)]

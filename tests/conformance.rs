@@ -96,6 +96,10 @@ fn differences(case: &Case) -> Option<String> {
     diagnostics.extend(compiled.diagnostics.iter().cloned());
 
     let mut out = String::new();
+    let apart = compile::compile_in_groups(&objects, &settings, &Past::default(), 1);
+    if (&apart.table, &apart.zones) != (&compiled.table, &compiled.zones) {
+        out += "  another table where each part is made apart\n";
+    }
     let status = if compiled.table.count == 0 { 404 } else { 200 };
     if status != case.expect.status {
         out += &format!("  status {status} instead of {}\n", case.expect.status);

@@ -234,6 +234,22 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_operators_has_every_mode_and_every_scenario() {
+        let page = include_str!("../../docs/failures.md");
+        for (mode, broken) in (1_u8..).zip(MODES) {
+            let row = page.lines().find(|line| line.starts_with(&format!("| {mode} |")));
+            let row = row.unwrap_or_else(|| panic!("no row for mode {mode}: {broken}"));
+            let named = |it: &&str| {
+                row.contains(&format!("`{it}`")) || it.starts_with("cargo") || it.starts_with("chaos")
+            };
+            assert!(Scenario::showing(mode).iter().all(named), "mode {mode}: {row}");
+        }
+        for scenario in Scenario::all() {
+            assert!(page.contains(&format!("`{}`", scenario.name)), "{}", scenario.name);
+        }
+    }
+
+    #[test]
     fn only_the_leader_of_twenty_has_a_set_of_its_own_size() {
         let sizes = Sizes { replicas: 3, routes: 20_000, skippers: 3, simulated: 300, ..Sizes::default() };
         let sized = |name: &str| Scenario::named(name).unwrap().sized(sizes);

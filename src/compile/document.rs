@@ -2,7 +2,7 @@
 
 use crate::eskip::{self, Route};
 
-use super::Text;
+use super::{Text, splice};
 use crate::snapshot::Packed;
 
 /// Definitions, a line each, without a newline at the end.
@@ -83,6 +83,18 @@ impl Document {
         &self.text[self.before(index)..self.end(index)]
     }
 
+    /// The id of the definition number `index`. An id holds no colon.
+    pub(super) fn id(&self, index: usize) -> &str {
+        let definition = self.definition(index);
+        definition.split_once(':').map_or(definition, |(id, _)| id)
+    }
+
+    /// Whether there is a definition of that id, where all are sorted by theirs.
+    pub(super) fn has(&self, id: &str) -> bool {
+        let at = splice::partition_point(self.count(), |index| Some(self.id(index) < id));
+        at.is_some_and(|at| at < self.count() && self.id(at) == id)
+    }
+
     /// The whole text.
     pub(super) fn as_str(&self) -> &str {
         &self.text
@@ -94,6 +106,7 @@ impl Document {
     }
 
     /// The finished table. What is in `before` too is taken from there.
+    #[cfg(test)]
     pub(super) fn pack(&self, before: Option<&Packed>) -> Finished {
         Finished { packed: Packed::of(self.text.as_bytes(), before), ends: self.ends.clone() }
     }

@@ -47,13 +47,14 @@ impl Origin {
     pub(super) fn of(
         objects: &Objects,
         settings: &Settings,
+        roster: Roster,
         knots: &Knots,
         diagnostics: &[Diagnostic],
     ) -> Option<Self> {
         Some(Self {
             settings: settings.clone(),
             default_filters: objects.default_filters.clone(),
-            roster: Roster::of(objects, settings),
+            roster,
             knots: tied(knots)?,
             diagnostics: diagnostics.to_vec(),
         })
@@ -82,10 +83,10 @@ pub(super) fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Ou
     // What is quarantined hangs on the past, and is looked at each time.
     let bad = past.quarantined.iter().filter(|it| !it.object.kind.is_empty()).map(|it| Tie::own(&it.object));
     let reached = Reached::by(&changed, bad, &roster, &origin.knots);
-    if 2 * reached.count() > roster.count() {
+    if 2 * reached.places.count() > roster.count() {
         return Outcome::Unknown;
     }
-    let made = make(&reached.among(objects), settings, past);
+    let made = make(&reached.places.among(objects), settings, past);
     let replaced = replace(&reached, &made, ledger, past).zip(tied(&made.knots));
     let Some((tables, knots)) = replaced else { return Outcome::Unknown };
     let untouched = |object: &ObjectRef| !reached.objects.contains(object);
@@ -98,7 +99,7 @@ pub(super) fn compile(objects: &Objects, settings: &Settings, past: &Past) -> Ou
     quarantined.retain(|it| untouched(&it.object));
     quarantined.extend(made.quarantined.into_iter().filter(|it| is_object(&it.object)));
     quarantined.sort_by(|a, b| a.object.cmp(&b.object));
-    let (uids, looked_at) = (uids(&reached, &ledger.uids, made.uids), reached.count());
+    let (uids, looked_at) = (uids(&reached, &ledger.uids, made.uids), reached.places.count());
     let origin = Origin {
         settings: settings.clone(),
         default_filters: objects.default_filters.clone(),
@@ -146,15 +147,12 @@ impl Tables {
 /// route of an object is in one of the tables: with none, there are none of the settings either.
 fn replace(reached: &Reached<'_>, made: &Made, ledger: &Ledger, past: &Past) -> Option<Tables> {
     let goes = of_reached(&ledger.owners, reached);
-    let of_objects = made.routes.iter().enumerate().filter(|(_, sourced)| sourced.object.is_some());
-    let new: Vec<_> = of_objects.map(|(place, sourced)| (place, sourced.route.id.as_str())).collect();
+    let of_objects = made.owners.iter().enumerate().filter(|(_, owner)| owner.is_some());
+    let new: Vec<_> = of_objects.map(|(place, _)| (place, made.document.id(place))).collect();
     let plan = Plan::of(&past.table, &ledger.ends, |index| goes[index], &new)?;
-    let made_for = |zone: String| {
-        let document = zones::document(&zone, &made.routes, &made.document)?;
-        Some((zone, document))
-    };
-    let made_zones: BTreeMap<_, _> = zones::names(&made.routes).into_iter().filter_map(made_for).collect();
-    let names: BTreeSet<_> = ledger.zones.keys().chain(made_zones.keys()).collect();
+    let made_zones = made.zones.iter().map(|(zone, it)| (zone, zones::document(&made.document, it)));
+    let made_zones: BTreeMap<_, _> = made_zones.collect();
+    let names: BTreeSet<_> = ledger.zones.keys().chain(made.zones.keys()).collect();
     let zone = |name: &String| {
         let (text, ends) =
             past.zones.get(name).zip(ledger.zones.get(name)).unwrap_or((&past.table, &ledger.ends));
@@ -170,7 +168,7 @@ fn replace(reached: &Reached<'_>, made: &Made, ledger: &Ledger, past: &Past) -> 
     })?;
     let owner = |place: Result<usize, usize>| match place {
         Ok(old) => ledger.owners[old].clone(),
-        Err(new) => made.routes[new].object.clone(),
+        Err(new) => made.owners[new].clone(),
     };
     let owners: Vec<_> = plan.places().map(owner).collect();
     let is_anyones = |owners: &[Option<_>]| owners.iter().any(Option::is_some);

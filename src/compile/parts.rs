@@ -1,9 +1,10 @@
-//! The parts of a cluster that a change reaches: whatever is tied to it, directly or by others.
+//! The parts of a cluster: whatever is tied together, directly or by others.
 //!
-//! In: the roster, what changed, and knots, which earlier compilations found. Out: the objects of those parts. They are
-//! compiled on their own, and nothing else is.
+//! In: the roster, what changed, and knots, which earlier compilations found. Out: the objects of the parts that a change
+//! reaches, which are compiled on their own, and nothing else is; or all parts, some together.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use crate::object::Objects;
@@ -18,15 +19,37 @@ pub(super) type Knot = (Tie, Tie);
 pub(super) struct Reached<'a> {
     /// Those that are there, and those that are gone.
     pub(super) objects: HashSet<&'a ObjectRef>,
-    /// Those that are there, by their places in the lists.
-    places: [Vec<usize>; 6],
+    /// Those that are there.
+    pub(super) places: Places,
 }
+
+/// Objects of a cluster, by their places in its lists.
+#[derive(Debug, Default)]
+pub(super) struct Places([Vec<usize>; 6]);
 
 /// Sets of ties that grow together.
 #[derive(Default)]
 struct Sets {
-    numbers: HashMap<Tie, usize>,
+    numbers: HashMap<Tie, usize, BuildHasherDefault<AsItIs>>,
     parents: Vec<usize>,
+}
+
+/// A tie is a hash already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
 }
 
 impl<'a> Reached<'a> {
@@ -38,11 +61,7 @@ impl<'a> Reached<'a> {
         roster: &'a Roster,
         knots: &HashSet<Knot>,
     ) -> Self {
-        let mut sets = Sets::default();
-        for entry in roster.0.iter().flatten().chain(changed) {
-            let first = sets.number(entry.ties[0]);
-            entry.ties[1..].iter().for_each(|tie| sets.unite(first, *tie));
-        }
+        let mut sets = Sets::of(roster.0.iter().flatten().chain(changed));
         for (one, other) in knots {
             let one = sets.number(*one);
             sets.unite(one, *other);
@@ -54,14 +73,41 @@ impl<'a> Reached<'a> {
             let places = list.iter().enumerate().filter(|(_, entry)| is_reached(entry));
             places.map(|(place, _)| place).collect()
         };
-        let places: [Vec<usize>; 6] = roster.0.each_ref().map(|list| reached(list));
-        let there = roster.0.iter().zip(&places).flat_map(|(list, at)| at.iter().map(|at| &list[*at]));
+        let places = Places(roster.0.each_ref().map(|list| reached(list)));
+        let there = roster.0.iter().zip(&places.0).flat_map(|(list, at)| at.iter().map(|at| &list[*at]));
         Self { objects: there.chain(changed).map(|entry| &entry.object).collect(), places }
     }
+}
 
-    /// How many of the objects are there.
+impl Places {
+    /// All objects of the `roster`, in groups of about `size`: whole parts each, and mostly neighbours.
+    pub(super) fn groups(roster: &Roster, size: usize) -> Vec<Self> {
+        let mut sets = Sets::of(roster.0.iter().flatten());
+        let lists = roster.0.each_ref();
+        let lists = lists.map(|list| list.iter().map(|it| sets.set_of(it.ties[0])).collect::<Vec<_>>());
+        let mut sizes = vec![0_usize; sets.parents.len()];
+        lists.iter().flatten().for_each(|set| sizes[*set] += 1);
+        let mut group_of = vec![None; sizes.len()];
+        let (mut groups, mut filled) = (Vec::<Self>::new(), 0);
+        for (number, list) in lists.iter().enumerate() {
+            for (place, set) in list.iter().enumerate() {
+                let group = *group_of[*set].get_or_insert_with(|| {
+                    if groups.is_empty() || filled + sizes[*set] > size {
+                        groups.push(Self::default());
+                        filled = 0;
+                    }
+                    filled += sizes[*set];
+                    groups.len() - 1
+                });
+                groups[group].0[number].push(place);
+            }
+        }
+        groups
+    }
+
+    /// How many there are.
     pub(super) fn count(&self) -> usize {
-        self.places.iter().map(Vec::len).sum()
+        self.0.iter().map(Vec::len).sum()
     }
 
     /// Those of all `objects`, in their order.
@@ -69,7 +115,7 @@ impl<'a> Reached<'a> {
         fn chosen<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
             places.iter().map(|place| all[*place].clone()).collect()
         }
-        let [ingresses, route_groups, services, endpoints, endpoint_slices, misshapen] = &self.places;
+        let [ingresses, route_groups, services, endpoints, endpoint_slices, misshapen] = &self.0;
         Objects {
             ingresses: chosen(&objects.ingresses, ingresses),
             route_groups: chosen(&objects.route_groups, route_groups),
@@ -84,6 +130,16 @@ impl<'a> Reached<'a> {
 }
 
 impl Sets {
+    /// What is tied together by these.
+    fn of<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>) -> Self {
+        let mut sets = Self::default();
+        for entry in entries {
+            let first = sets.number(entry.ties[0]);
+            entry.ties[1..].iter().for_each(|tie| sets.unite(first, *tie));
+        }
+        sets
+    }
+
     fn number(&mut self, tie: Tie) -> usize {
         *self.numbers.entry(tie).or_insert_with(|| {
             self.parents.push(self.parents.len());

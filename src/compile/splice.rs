@@ -113,7 +113,7 @@ fn id_of(definition: &[u8]) -> &[u8] {
 
 /// The first of so many that is not before, where all that are come first. Each search begins at the same places, which a
 /// reader still has. None where one cannot be told.
-fn partition_point(count: usize, mut before: impl FnMut(usize) -> Option<bool>) -> Option<usize> {
+pub(super) fn partition_point(count: usize, mut before: impl FnMut(usize) -> Option<bool>) -> Option<usize> {
     let (mut low, mut high) = (0, count);
     while low < high {
         let middle = low + (high - low) / 2;

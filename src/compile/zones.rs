@@ -1,9 +1,12 @@
 //! The tables of the topology zones: like the main one, but with the endpoints of one zone where there are enough.
 //!
-//! In: the routes of the main table and its text. Out: the tables that differ from it; a client of any other zone gets
-//! the main one, which is what its own would be to the byte. Everything that is not narrowed is copied as text.
+//! In: the routes of the main table and its text. Out: for each zone, which definitions have another backend, and which one; a
+//! client of any other zone gets the main table, which is what its own would be to the byte. Everything that is not
+//! narrowed is copied as text.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use crate::eskip::{Arg, Backend, Endpoint, Route};
 
@@ -14,67 +17,116 @@ use super::document::Document;
 /// With fewer endpoints than this in a zone, a route keeps those of all zones.
 const ENOUGH: usize = 3;
 
-/// The zones that endpoints of `routes` are in.
-pub(super) fn names(routes: &[SourcedRoute]) -> BTreeSet<String> {
-    let endpoints = routes.iter().flat_map(|sourced| endpoints(&sourced.route));
-    let zones: BTreeSet<&str> = endpoints.map(|endpoint| endpoint.zone.as_str()).collect();
-    zones.into_iter().filter(|zone| !zone.is_empty()).map(str::to_owned).collect()
+/// What one zone has in other words than the main table, in its order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Narrowed(Vec<Other>);
+
+/// A definition with another backend.
+#[derive(Clone, Debug)]
+struct Other {
+    index: usize,
+    /// How much of the definition comes before its backend.
+    front: usize,
+    backend: Arc<str>,
 }
 
-/// The table of one zone as a whole; none where it is `main`, whose routes are `routes`.
-pub(super) fn document(zone: &str, routes: &[SourcedRoute], main: &Document) -> Option<Document> {
-    let mut text = String::new();
-    let ends = table(zone, routes, main, |piece| text.push_str(piece))?;
-    Some(Document::of(text, ends))
+/// A backend of several endpoints, and what zones make of it.
+struct Balanced<'a> {
+    backend: &'a Backend,
+    text: String,
+    zones: Vec<(&'a str, Arc<str>)>,
 }
 
-/// Pushes the table of one zone piece by piece, and gives where each definition ends. None where no route is narrowed: it is
-/// `main` then, whose routes are `routes`.
-pub(super) fn table(
-    zone: &str,
-    routes: &[SourcedRoute],
-    main: &Document,
-    mut push: impl FnMut(&str),
-) -> Option<Vec<usize>> {
-    let mut ends = Vec::with_capacity(routes.len());
-    let (mut copied, mut length) = (0, 0);
-    let mut push = |text: &str| {
-        push(text);
-        text.len()
-    };
-    for (index, sourced) in routes.iter().enumerate() {
-        let definition = main.definition(index);
-        let narrowed = narrowed(zone, &sourced.route);
-        // Of a route that stays from an earlier table the words are not ours: none but its backend is printed anew.
-        let front = narrowed.as_ref().and_then(|_| without_backend(definition, &sourced.route.backend));
-        if let (Some(narrowed), Some(front)) = (narrowed, front) {
-            length += push(&main.as_str()[copied..main.before(index)]);
-            length += push(front) + push(&narrowed.to_string()) + push(";");
-            copied = main.end(index);
+/// What each zone has in other words than `main`, whose routes are `routes`. Zones that have all as it is are not in it.
+pub(super) fn narrowed(routes: &[SourcedRoute], main: &Document) -> BTreeMap<String, Narrowed> {
+    let mut zones: BTreeMap<String, Narrowed> = BTreeMap::new();
+    let mut last: Option<Balanced<'_>> = None;
+    for (index, SourcedRoute { route, .. }) in routes.iter().enumerate() {
+        let Backend::LoadBalanced { algorithm, endpoints } = &route.backend else { continue };
+        if opts_out(route) {
+            continue;
         }
-        ends.push(length + main.end(index) - copied);
+        // The routes of one object follow each other, and mostly lead to one backend.
+        let known = last.take().filter(|balanced| *balanced.backend == route.backend);
+        let balanced =
+            last.insert(known.unwrap_or_else(|| Balanced::of(&route.backend, algorithm, endpoints)));
+        if balanced.zones.is_empty() {
+            continue;
+        }
+        // Of a route that stays from an earlier table the words are not ours: none but its backend is printed anew.
+        let definition = main.definition(index).strip_suffix(';');
+        let Some(front) = definition.and_then(|it| it.strip_suffix(&balanced.text)) else { continue };
+        for (zone, backend) in &balanced.zones {
+            let other = Other { index, front: front.len(), backend: Arc::clone(backend) };
+            match zones.get_mut(*zone) {
+                Some(narrowed) => narrowed.0.push(other),
+                None => drop(zones.insert((*zone).to_owned(), Narrowed(vec![other]))),
+            }
+        }
     }
-    if copied == 0 {
-        return None;
-    }
-    push(&main.as_str()[copied..]);
-    Some(ends)
+    zones
 }
 
-/// A definition up to its backend.
-fn without_backend<'a>(definition: &'a str, backend: &Backend) -> Option<&'a str> {
-    definition.strip_suffix(';')?.strip_suffix(backend.to_string().as_str())
+/// Pushes the definitions of `range` in `main`, as the zone has them, with a newline between each two; adds to `ends` where
+/// each of them ends, the first beginning at `start`.
+pub(super) fn copy(
+    main: &Document,
+    narrowed: Option<&Narrowed>,
+    range: Range<usize>,
+    start: usize,
+    ends: &mut Vec<usize>,
+    mut push: impl FnMut(&str),
+) {
+    let Some(last) = range.clone().last() else { return };
+    // What stands at `from` in the main table comes to `to`.
+    let (mut from, mut to, mut next) = (main.before(range.start), start, range.start);
+    for Other { index, front, backend } in narrowed.map_or(&[][..], |narrowed| narrowed.within(&range)) {
+        ends.extend((next..*index).map(|index| to + main.end(index) - from));
+        let front = main.before(*index) + front;
+        push(&main.as_str()[from..front]);
+        push(backend);
+        push(";");
+        to += front - from + backend.len() + 1;
+        ends.push(to);
+        (from, next) = (main.end(*index), index + 1);
+    }
+    ends.extend((next..=last).map(|index| to + main.end(index) - from));
+    push(&main.as_str()[from..main.end(last)]);
 }
 
-/// The backend with only the endpoints of `zone`, if these are enough and not all it has.
-fn narrowed(zone: &str, route: &Route) -> Option<Backend> {
-    let Backend::LoadBalanced { algorithm, endpoints } = &route.backend else { return None };
-    let of_zone = || endpoints.iter().filter(|endpoint| endpoint.zone == zone);
-    let count = of_zone().count();
-    if count < ENOUGH || count == endpoints.len() || opts_out(route) {
-        return None;
+/// The table of one zone as a whole.
+pub(super) fn document(main: &Document, narrowed: &Narrowed) -> Document {
+    let (mut text, mut ends) = (String::new(), Vec::with_capacity(main.count()));
+    copy(main, Some(narrowed), 0..main.count(), 0, &mut ends, |piece| text.push_str(piece));
+    Document::of(text, ends)
+}
+
+impl Narrowed {
+    fn within(&self, range: &Range<usize>) -> &[Other] {
+        let before = |end: usize| self.0.partition_point(|other| other.index < end);
+        &self.0[before(range.start)..before(range.end)]
     }
-    Some(Backend::LoadBalanced { algorithm: algorithm.clone(), endpoints: of_zone().cloned().collect() })
+}
+
+impl<'a> Balanced<'a> {
+    fn of(backend: &'a Backend, algorithm: &str, endpoints: &'a [Endpoint]) -> Self {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for endpoint in endpoints {
+            *counts.entry(&endpoint.zone).or_default() += 1;
+        }
+        // Where all are of one zone, nothing is narrowed.
+        let enough =
+            |zone: &str, count: usize| !zone.is_empty() && count >= ENOUGH && count < endpoints.len();
+        let of_zone = |zone: &str| {
+            let endpoints = endpoints.iter().filter(|endpoint| endpoint.zone == zone).cloned().collect();
+            let narrowed = Backend::LoadBalanced { algorithm: algorithm.to_owned(), endpoints };
+            Arc::from(narrowed.to_string())
+        };
+        let zones = counts.into_iter().filter(|(zone, count)| enough(zone, *count));
+        let zones: Vec<_> = zones.map(|(zone, _)| (zone, of_zone(zone))).collect();
+        let text = if zones.is_empty() { String::new() } else { backend.to_string() };
+        Self { backend, text, zones }
+    }
 }
 
 /// Whether a filter marks the route as one that keeps all its endpoints.
@@ -86,17 +138,8 @@ fn opts_out(route: &Route) -> bool {
     })
 }
 
-fn endpoints(route: &Route) -> &[Endpoint] {
-    match &route.backend {
-        Backend::LoadBalanced { endpoints, .. } => endpoints,
-        _ => &[],
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::compile::Text;
     use crate::eskip::Filter;
@@ -117,11 +160,8 @@ mod tests {
         for sourced in routes {
             main.push(&sourced.route, |_| Ok::<_, ()>(())).unwrap();
         }
-        let table = |zone: String| {
-            let (text, _) = document(&zone, routes, &main)?.pack(None).into_parts();
-            Some((zone, text))
-        };
-        names(routes).into_iter().filter_map(table).collect()
+        let table = |(zone, narrowed)| (zone, document(&main, &narrowed).pack(None).into_parts().0);
+        narrowed(routes, &main).into_iter().map(table).collect()
     }
 
     #[test]
@@ -142,6 +182,28 @@ mod tests {
         assert_eq!(lines, ["a:", "b:", "c:"]);
         assert!(text.starts_with("a: * -> <shunt>;\n"));
         assert!(text.ends_with("\nc: * -> <shunt>;"));
+    }
+
+    #[test]
+    fn any_range_is_copied_as_it_stands_in_the_whole() {
+        let routes =
+            [balanced("a", &["x", "x", "x", "y"]), balanced("b", &[]), balanced("c", &["x", "x", "x", ""])];
+        let mut main = Document::default();
+        for sourced in &routes {
+            main.push(&sourced.route, |_| Ok::<_, ()>(())).unwrap();
+        }
+        let zones = narrowed(&routes, &main);
+        let whole = document(&main, &zones["x"]);
+        for start in 0..=3 {
+            for end in start..=3 {
+                let (mut text, mut ends) = (String::new(), Vec::new());
+                copy(&main, Some(&zones["x"]), start..end, 7, &mut ends, |piece| text.push_str(piece));
+                let expected: Vec<_> = (start..end).map(|index| whole.definition(index)).collect();
+                assert_eq!(text, expected.join("\n"));
+                let place = |index: usize| 7 + whole.end(index) - whole.before(start);
+                assert_eq!(ends, (start..end).map(place).collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]
