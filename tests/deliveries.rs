@@ -229,6 +229,18 @@ async fn client_that_goes_away_with_something_unread_was_not_delivered_to() {
         assert_eq!(poll(client, &node, Some(&etag(OLD))).await, (200, OLD.to_owned()));
         assert_eq!(poll(client, &node, Some(&etag(OLD))).await.0, 304);
     }
+
+    // One whose process has no time to read: its silence is believed, until it gives up.
+    let new = "new: * -> <shunt>";
+    node.publish(&term, new, &[&node]).await;
+    let stream = asked(4, &node, Some(&etag(OLD)), "").await;
+    stream.readable().await.expect("it is in our kernel");
+    assert!(node.owes(4, new));
+    node.until(|| !node.owes(4, new)).await;
+    drop(stream);
+    node.until(|| node.metrics.bodies_unfinished(Unfinished::Reset) == 3).await;
+    assert_eq!(poll(4, &node, Some(&etag(new))).await, (200, new.to_owned()));
+    assert_eq!(poll(4, &node, Some(&etag(new))).await.0, 304);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

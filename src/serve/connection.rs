@@ -3,8 +3,9 @@
 //! A body is handed over when the kernel has its last byte. hyper flushes its transport only with nothing left to write,
 //! so the first flush after the last piece was taken is that moment. It counts as delivered when the client then closes in
 //! order, or asks again, as it does once it has read everything; or says nothing for a second. One that goes away with
-//! something unread resets. Nobody is told before: a replica that dies meanwhile could not take it back. A client that
-//! reads slowly gets all of it; one that takes no byte for too long is hung up on, and its place is another's.
+//! something unread resets, and after that second it is taken back: a client without a processor, or behind a thin line,
+//! gives up when its own time is over. Nobody is told before: a replica that dies meanwhile could not take it back. A client
+//! that reads slowly gets all of it; one that takes no byte for too long is hung up on, and its place is another's.
 
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
@@ -58,8 +59,8 @@ struct Shared {
     asked: AtomicBool,
     first: Notify,
     body: Mutex<Option<Delivery>>,
-    /// The last table that was handed to the kernel, until the client shows that it has it, or until that moment.
-    unsettled: Mutex<Option<(Receipt, Instant)>>,
+    /// The last table that was handed to the kernel, until the client shows that it has it.
+    unsettled: Mutex<Option<Handed>>,
     stalled: AtomicBool,
 }
 
@@ -74,6 +75,15 @@ struct Delivery {
     /// Where it counts against what is sent at once.
     place: Option<Place>,
     receipt: Option<Receipt>,
+}
+
+/// A table that the kernel has.
+struct Handed {
+    receipt: Receipt,
+    /// When it counts as delivered, where the client has said nothing.
+    believed_at: Instant,
+    /// That moment is over.
+    believed: bool,
 }
 
 /// Serves a connection, of which `seen` was read already, until it ends, or until the stages end it. Says whether a body was cut by the deadline.
@@ -165,14 +175,27 @@ impl Shared {
     /// Something was read, or cannot be any more: what the kernel was handed has arrived, or has not.
     fn settle(&self, read: &io::Result<()>) {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
-        let Some((receipt, _)) = self.unsettled.lock().take() else { return };
+        let Some(Handed { receipt, believed, .. }) = self.unsettled.lock().take() else { return };
         // TLS says an end without a farewell in another way.
         let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut];
         if read.as_ref().is_err_and(|error| broken.contains(&error.kind())) {
             self.metrics.unfinished(Unfinished::Reset);
             receipt.write(Outcome::Cut);
-        } else {
+        } else if !believed {
             receipt.write(Outcome::Completed);
+        }
+    }
+
+    /// When the client's silence says that it has what the kernel was handed; none where nothing is waited for.
+    fn believed_at(&self) -> Option<Instant> {
+        self.unsettled.lock().as_ref().filter(|handed| !handed.believed).map(|handed| handed.believed_at)
+    }
+
+    /// It was silent for so long. That can be taken back: the connection is still there, and may break.
+    fn believe(&self) {
+        if let Some(handed) = self.unsettled.lock().as_mut() {
+            handed.receipt.write(Outcome::Completed);
+            handed.believed = true;
         }
     }
 }
@@ -282,7 +305,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         if let Some(Delivery { since, bytes, receipt, .. }) = delivered {
             if let Some(receipt) = receipt {
                 let believed_at = Instant::now() + LINGER;
-                *this.shared.unsettled.lock() = Some((receipt, believed_at));
+                *this.shared.unsettled.lock() = Some(Handed { receipt, believed_at, believed: false });
                 // hyper may wait for the next request already, and would not read again by itself.
                 let _ = wait(&mut this.timer, believed_at, cx);
             }
@@ -304,7 +327,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
                 *this.ends_at.insert(Instant::now() + LINGER)
             }
         };
-        while this.shared.unsettled.lock().is_some() {
+        while this.shared.believed_at().is_some() {
             let mut scratch = [0; 512];
             let mut buffer = ReadBuf::new(&mut scratch);
             match Pin::new(&mut this.io).poll_read(cx, &mut buffer) {
@@ -346,10 +369,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         }
         let this = &mut *self;
         let Poll::Ready(read) = Pin::new(&mut this.io).poll_read(cx, buffer) else {
-            let believed_at = this.shared.unsettled.lock().as_ref().map(|(_, at)| *at);
-            if let Some(at) = believed_at {
+            if let Some(at) = this.shared.believed_at() {
                 ready!(wait(&mut this.timer, at, cx));
-                this.shared.settle(&Ok(()));
+                this.shared.believe();
             }
             return Poll::Pending;
         };

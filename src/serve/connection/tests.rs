@@ -148,3 +148,15 @@ async fn a_client_that_asks_again_has_what_it_got_and_so_has_one_that_says_nothi
         assert_eq!(lab.told(), [false], "{headers:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_silence_said_is_told_once() {
+    let mut lab = Lab::asked_for(1000, "").await;
+    let mut feed = lab.deliveries.feed(Teller::Leader);
+    sleep(2 * LINGER).await;
+    assert!(feed.ready().is_some_and(|told| told.tables[0].ended.len() == 1));
+    while lab.read().await == 4 << 10 {}
+    drop(lab.client);
+    assert!(!lab.server.await.expect("joined"));
+    assert!(feed.ready().is_none(), "it closed in order");
+}
