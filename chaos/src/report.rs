@@ -73,6 +73,9 @@ pub struct Outcome {
 pub struct Side {
     /// Its name.
     pub program: String,
+    /// The commit that it was played at: a run that is taken up again may be of several.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub commit: String,
     /// How many seconds it took.
     pub seconds: f64,
     /// Why it did not come to its end, where it did not.
@@ -126,6 +129,7 @@ impl Side {
         }
         Self {
             program: program.to_owned(),
+            commit: String::new(),
             seconds: timeline.seconds,
             broken_off,
             asked: Asked { faults: timeline.struck(), ..Asked::of(history) },

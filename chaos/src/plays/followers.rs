@@ -1,5 +1,6 @@
 //! What can happen between the leader and those who follow it, and to those.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -22,13 +23,20 @@ pub const ALONE: &str = "no way between one follower and the others";
 /// How long followers may go without a leader that only they have lost: two Leases, and a failover.
 const RELEASED: Duration = Duration::from_secs(10);
 
+/// One that gave the Lease up keeps it for twenty Leases the next time, and some seconds more.
+const RESTED: Duration = Duration::from_secs(65);
+
 /// How long a follower is cut off.
 const CUT: Duration = Duration::from_secs(8);
 
 /// Cuts the leader off from all others, but not from the API server: its Lease is well, and nobody hears it.
 pub async fn deaf(set: &mut Set, extent: Extent) -> Result<()> {
+    let mut gave_up: HashMap<usize, Instant> = HashMap::new();
     for _ in 0..extent.times() {
         let leader = set.leader().await?;
+        if let Some(at) = gave_up.get(&leader).filter(|_| set.server == Server::Bellwether) {
+            tokio::time::sleep_until(*at + RESTED).await;
+        }
         set.begin(DEAF, &[leader]);
         set.part_from_others(leader)?;
         say(&set.history, format!("nobody hears {}, the leader", set.name(leader)));
@@ -45,6 +53,7 @@ pub async fn deaf(set: &mut Set, extent: Extent) -> Result<()> {
         match set.server {
             Server::Bellwether => {
                 led.await?;
+                gave_up.insert(leader, Instant::now());
                 let took = start.elapsed().as_secs_f64();
                 set.history.measured(FRESH, "", took);
                 say(&set.history, format!("the others have a leader after {took:.3} s"));

@@ -132,6 +132,7 @@ impl Session {
                 };
                 let (records, side, left) = play(current, scenario, *extent).await;
                 print_side(scenario, &side);
+                let side = Side { commit: self.report.made.commit.clone(), ..side };
                 self.keep(scenario, server, &records, side)?;
                 set = left;
             }

@@ -27,7 +27,7 @@ pub fn page(report: &Report) -> String {
                     (summary::invariants(report))
                     (summary::overview(report))
                     (how_to_read())
-                    @for outcome in &report.outcomes { (scenario::section(outcome)) }
+                    @for outcome in &report.outcomes { (scenario::section(outcome, &report.made)) }
                     (summary::foot(report))
                 }
             }

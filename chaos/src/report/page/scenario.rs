@@ -5,13 +5,13 @@ use maud::{Markup, html};
 use super::{duration, grouped, mark};
 use crate::check::{Figure, Invariant};
 use crate::report::svg::picture;
-use crate::report::{Outcome, Side, Timeline};
+use crate::report::{Made, Outcome, Side, Timeline};
 
 /// How many violations the page has in words.
 const WORDED: usize = 8;
 
-/// The part of the page about `outcome`.
-pub(super) fn section(outcome: &Outcome) -> Markup {
+/// The part of the page about `outcome`, in a report that was made so.
+pub(super) fn section(outcome: &Outcome, made: &Made) -> Markup {
     let Outcome { name, broken, modes, ours, peer } = outcome;
     html! {
         section.scenario id=(name) {
@@ -22,8 +22,8 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
                     span.of { " · failure " @if modes.len() > 1 { "modes " } @else { "mode " } (modes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
                 }
             }
-            (side(name, ours, peer.is_some()))
-            @if let Some(peer) = peer { (side(name, peer, true)) }
+            (side(name, ours, made, peer.is_some()))
+            @if let Some(peer) = peer { (side(name, peer, made, true)) }
             (figures(ours, peer.as_ref()))
             (words(ours))
             @if let Some(peer) = peer { (words(peer)) }
@@ -31,13 +31,14 @@ pub(super) fn section(outcome: &Outcome) -> Markup {
     }
 }
 
-fn side(name: &str, side: &Side, named: bool) -> Markup {
+fn side(name: &str, side: &Side, made: &Made, named: bool) -> Markup {
     let asked = &side.asked;
     html! {
         @if let Some(why) = &side.broken_off { p.alarm { (side.program) ": broken off: " (why) } }
         figure {
             figcaption {
                 @if named { b { (side.program) } " · " }
+                @if !side.commit.is_empty() && side.commit != made.commit { "commit " code { (side.commit) } " · " }
                 (duration(side.seconds)) " · "
                 (grouped(asked.polls())) " polls (" (grouped(asked.tables)) " tables, " (grouped(asked.kept)) " × 304) · "
                 (grouped(asked.requests)) " requests through Skipper"
