@@ -61,6 +61,18 @@ pub enum Extent {
     Times(u32),
 }
 
+impl Extent {
+    /// This one, or `most` where that is less; they are of one kind.
+    #[must_use]
+    pub fn at_most(self, most: Self) -> Self {
+        match (self, most) {
+            (Self::For(time), Self::For(most)) => Self::For(time.min(most)),
+            (Self::Times(times), Self::Times(most)) => Self::Times(times.min(most)),
+            (extent, _) => extent,
+        }
+    }
+}
+
 /// Which of its lengths a scenario is played in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Length {
