@@ -1,7 +1,7 @@
 //! Simulated Skippers, by the hundred: to a route server they are what real ones are, at a thousandth of the cost.
 //!
-//! Each has an address of its own, polls on a timer of its own and on a new connection, takes as long for a body as for
-//! a poll and no longer, stores the ETag before it has the body, and reads whatever its file holds after a 304. So a cut
+//! Each has an address of its own, polls on a timer of its own and on a new connection, takes no longer for a body than
+//! it may, stores the ETag before it has the body, and reads whatever its file holds after a 304. So a cut
 //! body harms it exactly as it harms the real one, and is written down as what it came to.
 
 mod client;
@@ -30,8 +30,10 @@ pub struct Habits {
     pub name: &'static str,
     /// The Service.
     pub to: SocketAddr,
-    /// Between two polls, and for one exchange with its body (`-source-poll-timeout`).
+    /// Between two polls (`-source-poll-timeout`).
     pub poll: Duration,
+    /// For one exchange with its body; a real one takes as long for it as between two polls.
+    pub patience: Duration,
     /// The address of the first one; the others follow.
     pub from: Ipv4Addr,
     /// Tells which replica took a connection, where that is known.

@@ -214,6 +214,7 @@ impl Set {
             name: "s",
             to: vip.address(),
             poll: sizes.poll,
+            patience: sizes.poll,
             from: ground.own(CLIENTS),
             ledger: Some(vip.ledger()),
             at_once: false,

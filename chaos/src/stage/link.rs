@@ -4,6 +4,7 @@
 //! In: where it leads, and a [`Way`]. What can go wrong is what is asked for; whoever connects to a link whose far end
 //! refuses is reset.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -14,6 +15,10 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// How many pieces a late link has under way at once.
+const PIECES: usize = 256;
 
 /// How it carries what comes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,7 +123,7 @@ async fn carry(mut client: TcpStream, to: SocketAddr, mut way: watch::Receiver<W
     carried
 }
 
-/// Carries one direction to its end.
+/// Carries one direction to its end. What is late is so by the way alone: it does not hold up what comes behind it.
 async fn pump(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
@@ -126,24 +131,37 @@ async fn pump(
     mut way: watch::Receiver<Way>,
 ) -> io::Result<()> {
     let mut piece = vec![0; 64 << 10];
+    let (mut under_way, mut ended) = (VecDeque::<(Instant, Vec<u8>)>::new(), false);
     loop {
-        let most = match *way.borrow() {
-            Way::Narrow(bytes) if side == Side::Down => (bytes / 20).clamp(1, piece.len()),
-            _ => piece.len(),
-        };
-        let read = from.read(&mut piece[..most]).await?;
-        let now = *way.wait_for(|way| !side.is_silent(*way)).await.map_err(io::Error::other)?;
-        match now {
-            Way::Late(by) => tokio::time::sleep(by).await,
+        let (room, late, most) = match *way.borrow() {
+            Way::Late(by) => (PIECES, by, piece.len()),
             Way::Narrow(bytes) if side == Side::Down => {
-                tokio::time::sleep(Duration::from_secs_f64(read as f64 / bytes.max(1) as f64)).await;
+                (1, Duration::ZERO, (bytes / 20).clamp(1, piece.len()))
             }
-            _ => {}
+            _ => (1, Duration::ZERO, piece.len()),
+        };
+        let due = under_way.front().map(|(due, _)| *due);
+        tokio::select! {
+            read = from.read(&mut piece[..most]), if !ended && under_way.len() < room => {
+                let read = read?;
+                ended = read == 0;
+                under_way.push_back((Instant::now() + late, piece[..read].to_vec()));
+            }
+            () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                let (_, bytes) = under_way.pop_front().unwrap_or_else(|| (Instant::now(), Vec::new()));
+                let now = *way.wait_for(|way| !side.is_silent(*way)).await.map_err(io::Error::other)?;
+                match now {
+                    Way::Narrow(narrow) if side == Side::Down => {
+                        sleep(Duration::from_secs_f64(bytes.len() as f64 / narrow.max(1) as f64)).await;
+                    }
+                    _ => {}
+                }
+                if bytes.is_empty() {
+                    return to.shutdown().await;
+                }
+                to.write_all(&bytes).await?;
+            }
         }
-        if read == 0 {
-            return to.shutdown().await;
-        }
-        to.write_all(&piece[..read]).await?;
     }
 }
 
@@ -207,5 +225,27 @@ mod tests {
         let start = tokio::time::Instant::now();
         assert!(asks(&link, Duration::from_secs(10)).await);
         assert!(start.elapsed() >= Duration::from_millis(100));
+    }
+
+    #[tokio::test]
+    async fn a_late_link_is_no_narrow_one() {
+        let echo = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let link = Link::start(Ipv4Addr::LOCALHOST, echo.local_addr().unwrap()).await.unwrap();
+        let late = Duration::from_millis(200);
+        link.set(Way::Late(late));
+        let (start, bytes) = (Instant::now(), vec![7; 4 << 20]);
+        let sends = async {
+            let (mut server, _) = echo.accept().await.unwrap();
+            server.write_all(&bytes).await.unwrap();
+        };
+        let reads = async {
+            let mut got = Vec::new();
+            TcpStream::connect(link.address()).await.unwrap().read_to_end(&mut got).await.unwrap();
+            got
+        };
+        let ((), got) = tokio::join!(sends, reads);
+        assert!(got == bytes);
+        // As many pieces, each of which waits for the one before, would take 13 s.
+        assert!((late..late * 10).contains(&start.elapsed()), "{:?}", start.elapsed());
     }
 }

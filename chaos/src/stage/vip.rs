@@ -258,7 +258,7 @@ async fn follow(members: Arc<Members>, index: usize, probe: Probe, ground: Groun
                     false
                 }
             },
-            _ = lists.tick() => match ended(&member.target, probe.timeout).await {
+            _ = lists.tick() => match ended(&member.target).await {
                 true => false,
                 false => continue,
             },
@@ -282,9 +282,10 @@ async fn ready(target: &Target, deadline: Duration) -> bool {
     call.send().await.is_ok_and(|(_, reply)| reply.status.is_success())
 }
 
-/// Whether its process is gone: its machine says that nobody listens.
-async fn ended(target: &Target, deadline: Duration) -> bool {
-    let connected = timeout(deadline, TcpStream::connect(target.ready.0)).await;
+/// Whether its process is gone: its machine says that nobody listens. It says so at once, or not at all: a longer wait
+/// for a machine that is cut off would only make the probes late.
+async fn ended(target: &Target) -> bool {
+    let connected = timeout(Duration::from_millis(100), TcpStream::connect(target.ready.0)).await;
     connected.is_ok_and(|it| it.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused))
 }
 

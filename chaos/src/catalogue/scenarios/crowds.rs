@@ -3,7 +3,7 @@
 use super::{longer, seconds, times};
 use crate::catalogue::Scenario;
 use crate::catalogue::limits;
-use crate::check;
+use crate::check::{self, Unit};
 use crate::plays::crowd;
 use crate::plays::set::Api;
 
@@ -57,7 +57,10 @@ pub static ALL: &[Scenario] = &[
         play: |set, extent| Box::pin(crowd::herd(set, extent)),
         limits: |history, _| {
             let window = limits::window(history, crowd::HERD);
-            vec![check::kept_latency(history, window, 0.99).at_most(WHILE_HERD)]
+            vec![
+                check::most(history, crowd::SERVED, Unit::Seconds).at_most(crowd::HERD_SERVED.as_secs_f64()),
+                check::kept_latency(history, window, 0.99).at_most(WHILE_HERD),
+            ]
         },
     },
 ];

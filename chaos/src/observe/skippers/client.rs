@@ -80,9 +80,9 @@ impl Client {
     /// One download, and what comes of it. False: it has failed, and the table is the one from before.
     async fn load(&mut self) -> bool {
         let (at, mut from) = (self.history.now(), None);
-        let asked = tokio::time::timeout(self.habits.poll, self.download(&mut from)).await;
+        let asked = tokio::time::timeout(self.habits.patience, self.download(&mut from)).await;
         let end = asked.unwrap_or_else(|_| {
-            End::Broken(format!("no complete answer within {:?}", self.habits.poll).into())
+            End::Broken(format!("no complete answer within {:?}", self.habits.patience).into())
         });
         let ended = self.history.now();
         let answer = match (end, self.received.take()) {

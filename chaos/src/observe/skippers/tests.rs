@@ -46,6 +46,7 @@ async fn told(answers: Vec<Vec<u8>>) -> (Vec<Answer>, Vec<String>, Held) {
         name: "s",
         to: listener.local_addr().unwrap(),
         poll: Duration::from_millis(100),
+        patience: Duration::from_millis(100),
         from: Ipv4Addr::new(127, 3, 0, 1),
         ledger: None,
         at_once: false,
@@ -120,7 +121,8 @@ async fn a_body_that_stalls_is_given_up_after_one_poll() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let to = listener.local_addr().unwrap();
     let from = Ipv4Addr::new(127, 3, 0, 9);
-    let habits = Habits { name: "s", to, poll: Duration::from_millis(50), from, ledger: None, at_once: true };
+    let poll = Duration::from_millis(50);
+    let habits = Habits { name: "s", to, poll, patience: poll, from, ledger: None, at_once: true };
     let history = History::default();
     let _fleet = Skippers::start(1, &habits, &history);
     let (mut stream, _) = listener.accept().await.unwrap();
