@@ -37,6 +37,10 @@ use crate::writes::{Events, IngressStatus, Severity};
 /// The same complaint is made once in this time.
 const COMPLAIN: Duration = Duration::from_secs(60);
 
+/// How long what a term leaves is kept for the next one. Whoever loses the Lease for a moment has it again sooner; one that
+/// follows for longer takes no more memory than one that never led.
+const KEPT: Duration = Duration::from_secs(60);
+
 /// How often a read that takes long says that it goes on.
 const ALIVE: Duration = Duration::from_secs(1);
 
@@ -103,6 +107,7 @@ impl PollError {
 impl<S: ObjectSource> Publisher<S> {
     /// Leads whenever the election says so, until the role's sender is gone.
     pub async fn run(mut self, mut role: watch::Receiver<Role>) {
+        let mut forget_at: Option<Instant> = None;
         loop {
             let term =
                 if let Role::Leader(term) = &*role.borrow_and_update() { Some(term.clone()) } else { None };
@@ -118,12 +123,24 @@ impl<S: ObjectSource> Publisher<S> {
                     }
                 });
                 self.gate.close();
+                forget_at = Some(Instant::now() + KEPT);
                 continue;
             }
-            if role.changed().await.is_err() {
-                return;
+            tokio::select! {
+                changed = role.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(forget_at.unwrap_or_else(Instant::now)), if forget_at.is_some() => {
+                    forget_at = None;
+                    self.forget();
+                }
             }
         }
+    }
+
+    /// Gives back what the last term has left: the next one starts from what it inherits.
+    fn forget(&mut self) {
+        let memory = std::mem::take(&mut self.memory);
+        drop(aside(move || drop(memory)));
+        self.source.forget();
     }
 
     /// One term, until the proof is void. Dropped in the middle of an await when the role changes.

@@ -34,6 +34,9 @@ pub trait ObjectSource: Send + 'static {
     fn raise_floor(&mut self, versions: &BTreeMap<String, String>) {
         let _ = versions;
     }
+
+    /// Gives back what only makes the next read cheaper: there may be none for long.
+    fn forget(&mut self) {}
 }
 
 /// What one poll read.
@@ -138,6 +141,13 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.raise_floor(versions),
             Self::Manifests(source) => source.raise_floor(versions),
+        }
+    }
+
+    fn forget(&mut self) {
+        match self {
+            Self::Kubernetes(source) => source.forget(),
+            Self::Manifests(source) => source.forget(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The leader's loop over a source that answers what a test tells it, one poll at a time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -17,6 +19,7 @@ use crate::time::{BootClock, Clock, Moment};
 struct Scripted {
     asked: mpsc::Sender<()>,
     answers: mpsc::Receiver<Reading>,
+    forgotten: Arc<AtomicUsize>,
 }
 
 impl ObjectSource for Scripted {
@@ -27,6 +30,10 @@ impl ObjectSource for Scripted {
             None => std::future::pending().await,
         }
     }
+
+    fn forget(&mut self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 struct Lab {
@@ -35,6 +42,7 @@ struct Lab {
     role: watch::Sender<Role>,
     asked: mpsc::Receiver<()>,
     answers: mpsc::Sender<Reading>,
+    forgotten: Arc<AtomicUsize>,
     epoch: u64,
 }
 
@@ -59,8 +67,9 @@ impl Lab {
         let election = crate::election::start(MemoryLease::default(), config, clock, metrics);
         let (asked_sender, asked) = mpsc::channel(1);
         let (answers, answered) = mpsc::channel(1);
+        let forgotten = Arc::<AtomicUsize>::default();
         let publisher = Publisher {
-            source: Scripted { asked: asked_sender, answers: answered },
+            source: Scripted { asked: asked_sender, answers: answered, forgotten: forgotten.clone() },
             settings: Arc::new(Settings::default()),
             services: Vec::new(),
             interval: Duration::from_millis(1),
@@ -77,7 +86,7 @@ impl Lab {
         };
         let (role, roles) = watch::channel(Role::Follower(None));
         tokio::spawn(publisher.run(roles));
-        let mut lab = Self { hub, gate, role, asked, answers, epoch: 9 };
+        let mut lab = Self { hub, gate, role, asked, answers, forgotten, epoch: 9 };
         lab.next_term().await;
         lab
     }
@@ -247,6 +256,27 @@ async fn poison_keeps_its_last_good_routes_over_a_change_of_leader_and_a_restart
     assert_eq!(restarted.table().await, table);
     restarted.poll(&bad[1..]).await;
     assert_eq!(of_g00(&restarted.table().await), "", "deleted, it is gone");
+}
+
+#[tokio::test]
+async fn what_a_term_leaves_is_given_back_after_a_minute_and_the_next_one_makes_the_same_table() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(3)).await;
+    let table = lab.table().await;
+    let forgotten = |lab: &Lab| lab.forgotten.load(Ordering::SeqCst);
+    let follow = |lab: &Lab| lab.role.send_replace(Role::Follower(None));
+    follow(&lab);
+    tokio::time::pause();
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(forgotten(&lab), 0, "it may lead again");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(forgotten(&lab), 1);
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    assert_eq!(forgotten(&lab), 1, "there is no more to give back");
+    tokio::time::resume();
+    lab.next_term().await;
+    lab.poll(&groups(3)).await;
+    assert_eq!(lab.table().await, table);
 }
 
 /// Waits until the order `number` is carried out; what the leader said.

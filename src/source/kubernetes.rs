@@ -195,6 +195,10 @@ impl ObjectSource for Kubernetes {
     fn raise_floor(&mut self, versions: &BTreeMap<String, String>) {
         self.floor.raise(versions);
     }
+
+    fn forget(&mut self) {
+        self.known.clear();
+    }
 }
 
 fn add(reading: &mut Reading, kind: Kind, list: &List) {

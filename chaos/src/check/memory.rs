@@ -6,23 +6,54 @@ use std::time::Duration;
 
 use super::lives::Lives;
 use super::{Figure, Unit};
-use crate::history::{Memory, Record};
+use crate::history::{Memory, Record, Role};
 
-/// The worst ratio, over the replicas, of the least memory within `late` to the least within `early`. The least, as
-/// what is used for a moment and given back is no leak. Only a process that runs all the while can tell: a replica that
-/// was started again meanwhile is left out. Without a value where none is left, or one has no sample in one of them.
+/// So many samples in a window tell what a replica takes in one role: what it gives back of the other is gone by then.
+const ENOUGH: usize = 24;
+
+/// The worst ratio, over the replicas and their roles, of the least memory within `late` to the least within `early`. The
+/// least, as what is used for a moment and given back is no leak; of one role, as a leader has objects in its hands. Only
+/// a process that runs all the while can tell: a replica that was started again meanwhile is left out. Without a value
+/// where none is left, or one has no sample in one of them.
 #[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
 pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>) -> Figure {
     let mut ratios = Vec::new();
-    for samples in samples(history, early.start..late.end).values() {
-        let least = |window: &Range<Duration>| {
-            samples.iter().filter(|(at, _)| window.contains(at)).map(|(_, rss)| *rss).min()
+    for (replica, samples) in samples(history, early.start..late.end) {
+        let roles = roles(history, replica);
+        let taken = |window: &Range<Duration>, role: Role| -> Vec<u64> {
+            let within = samples.iter().filter(|(at, _)| window.contains(at));
+            within.filter(|(at, _)| role_at(&roles, *at) == role).map(|(_, rss)| *rss).collect()
         };
-        ratios.push(least(&early).zip(least(&late)).map(|(early, late)| late as f64 / early as f64));
+        let unknown = |window| samples.iter().all(|(at, _)| !Range::contains(window, at));
+        if unknown(&early) || unknown(&late) {
+            ratios.push(None);
+        }
+        for role in [Role::Leader, Role::Follower] {
+            let (early, late) = (taken(&early, role), taken(&late, role));
+            if early.len().min(late.len()) >= ENOUGH {
+                let least = early.into_iter().min().zip(late.into_iter().min());
+                ratios.push(least.map(|(early, late)| late as f64 / early as f64));
+            }
+        }
     }
     let worst = ratios.iter().copied().collect::<Option<Vec<f64>>>();
     let worst = worst.and_then(|ratios| ratios.into_iter().reduce(f64::max));
     Figure::new("memory at the end, by that at the beginning", worst, Unit::Ratio).of(ratios.len())
+}
+
+/// What `replica` was whenever it said so.
+fn roles(history: &[Record], replica: &str) -> Vec<(Duration, Role)> {
+    let said = history.iter().filter_map(|record| match record {
+        Record::State(state) if *state.replica == *replica => Some((state.at, state.seen.as_ref()?.role)),
+        _ => None,
+    });
+    said.collect()
+}
+
+/// The last of `roles` before `at`; whoever has not said anything follows.
+fn role_at(roles: &[(Duration, Role)], at: Duration) -> Role {
+    let before = roles.partition_point(|(said, _)| *said <= at);
+    before.checked_sub(1).map_or(Role::Follower, |last| roles[last].1)
 }
 
 /// The steepest line, over the replicas, through the least memory of each minute within `window`, in MiB per hour.

@@ -7,9 +7,9 @@ use crate::check::{self, Unit};
 use crate::plays::crowd;
 use crate::plays::set::Api;
 
-/// A 304 while thousands fetch their first table, in seconds. Those thousands run on the processors of the replicas here, and
-/// take more of them: what counts is that nobody's time of three seconds runs out.
-const WHILE_HERD: f64 = 1.0;
+/// A 304 while thousands fetch their first table, in seconds. Even behind everybody else for the processor, those thousands
+/// run on the cores of the replicas here, and what the kernel does for them is done in anybody's time.
+const WHILE_HERD: f64 = 0.25;
 
 /// All of them, in the order in which they are played.
 pub static ALL: &[Scenario] = &[

@@ -1,4 +1,5 @@
 use super::*;
+use crate::history::Role;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -66,4 +67,28 @@ fn who_was_started_again_meanwhile_is_left_out_and_alone_shows_nothing() {
     history.push(start(11, "r0"));
     assert!(!growth(&history, early, late).at_most(1.03).kept, "nobody is left");
     assert!(!slope(&history, MINUTE * 5..MINUTE * 20).at_most(4.0).kept);
+}
+
+#[test]
+fn a_leader_is_not_compared_with_a_follower() {
+    // Twenty MiB while it follows, forty while it leads: in the middle of each window, and at the end of all.
+    let leads = |second: u64| second > 1_100 || second % 600 > 450;
+    let said = |second: u64| {
+        let role = if leads(second) { Role::Leader } else { Role::Follower };
+        let seen = Some(Box::new(Seen { role, ..Seen::default() }));
+        Record::State(State { replica: "r0".into(), at: Duration::from_secs(second), seen })
+    };
+    let (early, late) = (MINUTE * 2..MINUTE * 10, MINUTE * 12..MINUTE * 20);
+    let history = |leak: u64| {
+        let kib = |second| if leads(second) { 40_960 + leak * second } else { 20_480 };
+        let mut history = samples(kib);
+        history.extend((0..1_200).step_by(5).map(said));
+        history
+    };
+    // 150 s of leading in the first window are too few to tell.
+    assert_eq!(growth(&history(0), early.clone(), late.clone()).value, Some(1.0));
+    let long = MINUTE..MINUTE * 20;
+    assert_eq!(growth(&history(0), long.clone(), long).value, Some(1.0));
+    let only_leads = samples(|second| 40_960 + 3 * second);
+    assert!(!growth(&only_leads, early, late).at_most(1.03).kept);
 }
