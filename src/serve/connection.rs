@@ -179,8 +179,8 @@ impl Shared {
         // TLS says an end without a farewell in another way.
         let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut];
         if read.as_ref().is_err_and(|error| broken.contains(&error.kind())) {
-            self.metrics.unfinished(Unfinished::Reset);
             receipt.write(Outcome::Cut);
+            self.metrics.unfinished(Unfinished::Reset);
         } else if !believed {
             receipt.write(Outcome::Completed);
         }
