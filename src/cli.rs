@@ -9,37 +9,52 @@ mod compile;
 mod diff;
 mod fleet;
 mod guard;
+mod log;
+mod manual;
 mod orders;
 mod serve;
 mod status;
 mod table;
+mod whom;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 
 use crate::demo::{self, DemoError};
 use crate::flags::{self, Command, FlagError, Parsed, ProcessEnvironment};
 
+/// A command.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    /// Its flags as clap knows them, whoever reads them.
+    described: fn() -> clap::Command,
+}
+
 /// What the program can do, in the order of the help.
-const COMMANDS: [(&str, &str); 14] = [
-    ("serve", "run one replica of the route server"),
-    ("compile", "print the table that would be served for some manifests"),
-    ("demo", "watch three replicas on this machine elect, publish and fail over"),
-    ("status", "ask running replicas who leads and what they serve"),
-    ("clients", "list the clients of all replicas, and what each of them has"),
-    ("top", "watch replicas and clients"),
-    ("freeze", "keep what every replica serves as it is"),
-    ("unfreeze", "end a freeze, a pin or a rollback"),
-    ("pin", "serve an earlier table on every replica"),
-    ("rollback", "serve the table before this one on every replica"),
-    ("diff", "compare two of the last tables, route by route"),
-    ("guard", "let a table pass that the guard holds back"),
-    ("version", "print the version"),
-    ("help", "print this, or the help of a command: help serve"),
+#[rustfmt::skip]
+const COMMANDS: [Entry; 17] = [
+    Entry { name: "serve", about: "run one replica of the route server", described: || flags::described(Command::Serve, "serve") },
+    Entry { name: "compile", about: "print the table that would be served for some manifests", described: || flags::described(Command::Compile, "compile") },
+    Entry { name: "demo", about: "watch three replicas on this machine elect, publish and fail over", described: demo::DemoOptions::command },
+    Entry { name: "status", about: "ask running replicas who leads and what they serve", described: status::StatusOptions::command },
+    Entry { name: "clients", about: "list the clients of all replicas, and what each of them has", described: fleet::ClientsOptions::command },
+    Entry { name: "top", about: "watch replicas and clients", described: fleet::TopOptions::command },
+    Entry { name: "freeze", about: "keep what every replica serves as it is", described: orders::FreezeOptions::command },
+    Entry { name: "unfreeze", about: "end a freeze, a pin or a rollback", described: orders::UnfreezeOptions::command },
+    Entry { name: "pin", about: "serve an earlier table on every replica", described: orders::PinOptions::command },
+    Entry { name: "rollback", about: "serve the table before this one on every replica", described: orders::RollbackOptions::command },
+    Entry { name: "diff", about: "compare two of the last tables, route by route", described: diff::DiffOptions::command },
+    Entry { name: "guard", about: "let a table pass that the guard holds back", described: guard::GuardOptions::command },
+    Entry { name: "log", about: "change how much a running replica logs", described: log::LogOptions::command },
+    Entry { name: "completions", about: "print what completes commands and flags in a shell", described: manual::CompletionsOptions::command },
+    Entry { name: "man", about: "write the manual pages", described: manual::ManOptions::command },
+    Entry { name: "version", about: "print the version", described: || clap::Command::new("version") },
+    Entry { name: "help", about: "print this, or the help of a command: help serve", described: || clap::Command::new("help").arg(clap::Arg::new("command")) },
 ];
 
 /// Why a command ended without success.
@@ -118,6 +133,9 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "rollback" => with_clap(rest, "rollback", orders::rollback),
         "diff" => with_clap(rest, "diff", diff::run),
         "guard" => with_clap(rest, "guard", guard::run),
+        "log" => with_clap(rest, "log", log::run),
+        "completions" => with_clap(rest, "completions", manual::completions),
+        "man" => with_clap(rest, "man", manual::man),
         "version" | "-version" | "--version" | "-V" => print(&version()),
         "help" | "-help" | "--help" | "-h" => match rest {
             [] => print(&overview()),
@@ -175,8 +193,8 @@ fn overview() -> String {
         "Bellwether serves routes to fleets of Skipper: several replicas, one elected leader, one table.\n\n\
          Usage: bellwether COMMAND [flags]\n\nCommands:\n",
     );
-    for (name, about) in COMMANDS {
-        text.push_str(&format!("  {name:<9}{about}\n"));
+    for Entry { name, about, .. } in COMMANDS {
+        text.push_str(&format!("  {name:<12}{about}\n"));
     }
     text.push_str("\n`bellwether COMMAND --help` lists the flags of a command.\n");
     text
@@ -188,7 +206,7 @@ fn unknown(command: &str) -> String {
     }
     let nearest = COMMANDS
         .iter()
-        .map(|(name, _)| (strsim::normalized_damerau_levenshtein(name, command), name))
+        .map(|Entry { name, .. }| (strsim::normalized_damerau_levenshtein(name, command), name))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .filter(|(likeness, _)| *likeness >= 0.5);
     match nearest {

@@ -5,6 +5,7 @@
 //! each a [`FlagError`] of one line that says how to mend it.
 
 mod catalogue;
+mod described;
 mod duration;
 mod error;
 mod file;
@@ -28,6 +29,7 @@ use kind::Kind;
 use syntax::Scanned;
 use values::Values;
 
+pub use described::described;
 pub use error::FlagError;
 pub use help::help;
 pub use options::{

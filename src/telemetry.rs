@@ -1,22 +1,45 @@
-//! The log: text or JSON lines on standard error.
+//! The log: text or JSON lines on standard error. How much it says can be changed while it runs.
+
+use std::sync::OnceLock;
 
 use tracing::Level;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::flags::LogOptions;
 
+/// What the log lets through: of the process, as the log itself is.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
+/// Nothing is logged by us: whoever embeds this has a log of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log of this process is not ours to change")]
+pub struct NotOurs;
+
 /// Starts the log. Called once, before anything else runs; a second call changes nothing.
 pub fn start(options: &LogOptions) {
-    let registry = tracing_subscriber::registry().with(targets(options.level));
+    let (filter, handle) = reload::Layer::new(targets(options.level));
+    let registry = tracing_subscriber::registry().with(filter);
     let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
-    let _ = if options.json {
+    let started = if options.json {
         registry.with(lines.json().flatten_event(true)).try_init()
     } else {
         registry.with(lines.with_ansi(false)).try_init()
     };
+    if started.is_ok() {
+        let _ = FILTER.set(handle);
+    }
+}
+
+/// From now on events from `level` on are logged, until the process ends or another level is set.
+///
+/// # Errors
+///
+/// Where the log was not started by [`start`].
+pub fn set_level(level: Level) -> Result<(), NotOurs> {
+    FILTER.get().ok_or(NotOurs)?.reload(targets(level)).map_err(|_| NotOurs)
 }
 
 /// Our own events from `level` on. Those of libraries only from warnings on, unless everything is asked for: at

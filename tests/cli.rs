@@ -154,6 +154,7 @@ fn version_and_help_go_to_standard_output() {
         assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), expected.as_str()));
     }
     for (arguments, part) in [
+        (&["completions", "bash"][..], "--kubernetes-ingress-class"),
         (&["help"][..], "bellwether COMMAND --help"),
         (&["serve", "--help"], "-kubernetes-ingress-class=REGEXP"),
         (&["compile", "-h"], "-manifests=PATH"),

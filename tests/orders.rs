@@ -329,3 +329,25 @@ async fn a_table_that_only_a_peer_keeps_is_had_from_there() {
     assert!(catch_up::fetch_kept(&b, &another, &peers, &Security::default()).await.is_none());
     assert!(clerk.find(Version::new(3, 3)).await.is_err(), "nobody has it");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_much_a_replica_logs_changes_while_it_runs() {
+    let fleet = Fleet::start();
+    fleet.all_serve("a", PATIENCE).await;
+    let leader = fleet.leader().await;
+    let log = || fs::read_to_string(fleet.path(&format!("r{leader}.log"))).expect("a log");
+    assert!(!log().contains(" DEBUG "), "{}", log());
+    let said = fleet.order(leader, &["log", "debug"]);
+    assert!(said.ends_with("logs from debug on\n"), "{said}");
+    let start = Instant::now();
+    while !log().contains(" DEBUG polled") {
+        assert!(start.elapsed() < PROMPT, "a poll is not heard of: {}", log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    fleet.order(leader, &["log", "warn"]);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let heard = || log().matches(" DEBUG ").count();
+    let before = heard();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(heard(), before, "polls are heard of all the same: {}", log());
+}

@@ -73,10 +73,14 @@ fn binary() -> PathBuf {
     folder().join("bellwether")
 }
 
-/// What git says, in the harness's own repository.
+/// What git says of the whole repository: in a folder of it, an archive would hold that folder alone.
 async fn git(arguments: &[&str]) -> Result<String> {
     let mut command = Command::new("git");
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(arguments)
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = command.output().await.context("run git")?;
     let error = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "git {}: {}", arguments.join(" "), error.trim());

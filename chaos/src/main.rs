@@ -10,6 +10,7 @@ use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
 use chaos::explore::ExploreArgs;
 use chaos::ground::proof::GroundArgs;
+use chaos::image::ImageArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::parity::ParityArgs;
@@ -17,6 +18,7 @@ use chaos::plays::matrix::MatrixArgs;
 use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
 use chaos::polls::PollsArgs;
 use chaos::report::ReportArgs;
+use chaos::scale::ScaleArgs;
 use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
 use chaos::upstream::FaultyUpstreamArgs;
@@ -40,6 +42,9 @@ enum Command {
     /// Check the chart, the manifests, the alerts and the dashboard. Needs Helm, Kustomize, etcd and kube-apiserver (see
     /// peers), and promtool and prometheus (Debian's package prometheus has both).
     Deploy(DeployArgs),
+    /// Build the container image without a container engine, as an OCI layout, and run what is in it. Needs root to run it, and
+    /// Debian's gcc-aarch64-linux-gnu and qemu-user-static for arm64.
+    Image(ImageArgs),
     /// What there is to be broken, and what must be kept meanwhile.
     List(ListArgs),
     /// Play some scenarios. Needs etcd, kube-apiserver and Skipper (see peers).
@@ -65,6 +70,8 @@ enum Command {
     Cut(CutArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
+    /// Compute what fleets and clusters cost that are larger than any test.
+    Scale(ScaleArgs),
     /// Count steps back: clients poll round-robin while replicas are killed and stopped. Needs routesrv (see peers).
     Polls(PollsArgs),
     /// Measure Bellwether, routesrv and nginx side by side: CPU per request and per poll, times, memory. Needs routesrv (see
@@ -109,6 +116,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Peers => chaos::peers::build().await.map(|()| true),
         Command::Before(args) => args.run().await,
         Command::Deploy(args) => args.run().await,
+        Command::Image(args) => args.run().await,
         Command::List(args) => args.run(),
         Command::Run(args) => args.run().await,
         Command::All(args) => args.run().await,
@@ -122,6 +130,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Bench(args) => args.run().await,
+        Command::Scale(args) => args.run(),
         Command::Polls(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,

@@ -1,29 +1,18 @@
 //! `bellwether freeze | unfreeze | pin | rollback`, and what `guard release` shares with them: an order given to any replica,
 //! and what came of it.
 
-use std::path::PathBuf;
-use std::time::Duration;
-
 use clap::Parser;
-use http::StatusCode;
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
 
-use super::client::Client;
-use super::{CliError, block_on, print};
-
-/// How long a replica may take: it waits for the leader for two seconds.
-const DEADLINE: Duration = Duration::from_secs(8);
+use super::whom::Whom;
+use super::{CliError, print};
 
 /// Whom an order goes to, and whose it is.
 #[derive(Debug, Parser)]
 pub(super) struct Target {
-    /// The support listener of any replica
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9911")]
-    server: String,
-    /// A file with the token of --admin-token-file; not needed on the replica's own machine
-    #[arg(long, value_name = "PATH")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    whom: Whom,
     /// Who gives the order
     #[arg(long, value_name = "NAME", env = "USER", default_value = "unknown")]
     by: String,
@@ -96,26 +85,15 @@ pub(super) fn rollback(options: &RollbackOptions) -> Result<(), CliError> {
 ///
 /// Where it was not taken.
 pub(super) fn give(target: &Target, path: &str, version: Option<&str>) -> Result<(), CliError> {
-    let token = target.token_file.as_ref().map(|path| {
-        std::fs::read_to_string(path)
-            .map_err(|error| CliError::Usage(format!("--token-file: {}: {error}", path.display())))
-    });
-    let token = token.transpose()?;
     let mut query = Serializer::new(String::new());
     query.append_pair("by", &target.by).append_pair("why", &target.why);
     if let Some(version) = version {
         query.append_pair("version", version);
     }
     let path = format!("{path}?{}", query.finish());
-    let client = Client::new(DEADLINE);
-    let answer = block_on(client.post(&target.server, &path, token.as_deref().map(str::trim)))?;
-    let (status, body) = answer.map_err(|error| CliError::Failed(error.to_string()))?;
-    if status != StatusCode::OK {
-        let reason = String::from_utf8_lossy(&body);
-        return Err(CliError::Failed(format!("{} answers {status}: {}", target.server, reason.trim())));
-    }
+    let body = target.whom.post(&path)?;
     let taken: Value = serde_json::from_slice(&body)
-        .map_err(|error| CliError::Failed(format!("{} does not answer JSON: {error}", target.server)))?;
+        .map_err(|error| CliError::Failed(format!("{} does not answer JSON: {error}", target.whom.server)))?;
     print(&describe(&taken))
 }
 

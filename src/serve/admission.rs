@@ -5,15 +5,20 @@
 //! waits, for at most a third of the three seconds, before its first byte: a client that gives up then remembers
 //! nothing. After that it gets 503: a Skipper that has a table keeps it, asks again at once and then with its next poll.
 //! One that starts has no table and would exit: it names no ETag, waits longer, and has a reserve of its own.
-//! Answers without a table never come here. Whoever reads slowly gives its place up after a while and is sent the rest.
+//! Answers without a table never come here. Whoever reads slowly gives its place up after a while and is sent the rest. The
+//! budget is for a link of 1 Gbit/s; where bodies come through too late all the same, it becomes smaller by itself
+//! ([`Pace`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
+use super::budget::{Budget, Share};
 use super::metrics::Metrics;
+use super::pace::Pace;
 
 /// How bodies are limited.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +38,10 @@ pub struct BodyLimits {
 const UNIT: u64 = 64 * 1024;
 
 /// However large they are, so many bodies have room side by side.
-const AT_LEAST: usize = 8;
+const AT_LEAST: u32 = 8;
+
+/// What a semaphore can count, and more than any budget.
+const MOST: u32 = u32::MAX >> 4;
 
 /// Requests that may wait at once.
 const QUEUE: usize = 4096;
@@ -44,22 +52,37 @@ const SLOW: usize = 64;
 /// The places of one listener.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
-    places: Arc<Semaphore>,
-    reserve: Arc<Semaphore>,
+    places: Arc<Budget>,
+    reserve: Arc<Budget>,
     slow: Arc<Semaphore>,
     queue: Arc<Semaphore>,
     limits: BodyLimits,
     largest: u32,
+    opened: Instant,
+    pace: Arc<Mutex<Pace>>,
     metrics: Metrics,
 }
 
 /// The right to send one body. Ends with it.
 #[derive(Debug)]
 pub(super) struct Place {
-    permit: OwnedSemaphorePermit,
-    slow: Option<Arc<Semaphore>>,
-    slow_at: Instant,
-    metrics: Metrics,
+    right: Right,
+    /// Until the body is through, or has shown that it is slow.
+    pending: bool,
+    since: Instant,
+    admission: Admission,
+}
+
+/// What a body counts against.
+#[derive(Debug)]
+enum Right {
+    Budget {
+        _share: Share,
+    },
+    /// It was slow, and is beside the budget.
+    Slow {
+        _permit: OwnedSemaphorePermit,
+    },
 }
 
 /// There was no place in time.
@@ -79,25 +102,26 @@ impl Default for BodyLimits {
 
 impl Admission {
     pub(super) fn new(limits: BodyLimits, metrics: Metrics) -> Self {
-        let units = usize::try_from(limits.bytes / UNIT).unwrap_or(usize::MAX);
-        let units = units.clamp(AT_LEAST, Semaphore::MAX_PERMITS / 2);
-        let largest = u32::try_from(units / AT_LEAST).unwrap_or(u32::MAX);
-        let reserve = (units / 4).max(largest as usize);
-        Self {
-            places: Arc::new(Semaphore::new(units)),
-            reserve: Arc::new(Semaphore::new(reserve)),
+        let units = u32::try_from(limits.bytes / UNIT).unwrap_or(u32::MAX);
+        let units = units.clamp(AT_LEAST, MOST);
+        let admission = Self {
+            places: Budget::new(units),
+            reserve: Budget::new(reserve(units)),
             slow: Arc::new(Semaphore::new(SLOW)),
             queue: Arc::new(Semaphore::new(QUEUE)),
             limits,
-            largest,
+            largest: units / AT_LEAST,
+            opened: Instant::now(),
+            pace: Arc::new(Mutex::new(Pace::new(units))),
             metrics,
-        }
+        };
+        admission.show(units);
+        admission
     }
 
     /// A place for a body of `bytes`, if there is one now and nobody waits.
     pub(super) fn enter(&self, bytes: u64) -> Option<Place> {
-        let permit = Arc::clone(&self.places).try_acquire_many_owned(self.cost(bytes));
-        permit.ok().map(|permit| self.place(permit))
+        self.places.try_take(self.cost(bytes)).map(|share| self.place(share))
     }
 
     /// A place for a body of `bytes`, after a wait; `starting` is a client without a table.
@@ -109,19 +133,19 @@ impl Admission {
         let Ok(_seat) = self.queue.try_acquire() else { return Err(self.refused()) };
         let _waiting = Waiting::new(&self.metrics);
         let cost = self.cost(bytes);
-        let place = Arc::clone(&self.places).acquire_many_owned(cost);
+        let place = self.places.take(cost);
         let patience = self.limits.patience;
-        let permit = if starting {
-            let reserved = Arc::clone(&self.reserve).acquire_many_owned(cost);
+        let share = if starting {
+            let reserved = self.reserve.take(cost.min(self.reserve.total()));
             let either = async {
-                tokio::select! { permit = place => permit, permit = reserved => permit }
+                tokio::select! { share = place => share, share = reserved => share }
             };
             timeout(2 * patience, either).await
         } else {
             timeout(patience, place).await
         };
-        let permit = permit.map_err(|_| self.refused())?;
-        Ok(self.place(permit.expect("the semaphores are never closed")))
+        let share = share.map_err(|_| self.refused())?;
+        Ok(self.place(share.expect("the semaphores are never closed")))
     }
 
     fn refused(&self) -> Busy {
@@ -129,38 +153,66 @@ impl Admission {
         Busy
     }
 
+    /// At most what there is: one body has room, however large it is.
     fn cost(&self, bytes: u64) -> u32 {
-        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, self.largest)
+        let most = self.largest.min(self.places.total());
+        u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).clamp(1, most)
     }
 
-    fn place(&self, permit: OwnedSemaphorePermit) -> Place {
+    fn place(&self, share: Share) -> Place {
         self.metrics.bodies_under_way.inc();
-        Place {
-            permit,
-            slow: Some(Arc::clone(&self.slow)),
-            slow_at: Instant::now() + self.limits.slow_after,
-            metrics: self.metrics.clone(),
-        }
+        let right = Right::Budget { _share: share };
+        Place { right, pending: true, since: Instant::now(), admission: self.clone() }
+    }
+
+    /// A body that has its place since then is through, or has shown that it is slow.
+    fn took(&self, since: Instant) {
+        let (since, now) = (since.duration_since(self.opened), self.opened.elapsed());
+        let Some(units) = self.pace.lock().took(since, now, self.places.taken()) else { return };
+        self.places.resize(units);
+        self.reserve.resize(reserve(units));
+        self.show(units);
+        tracing::info!(
+            bytes = u64::from(units) * UNIT,
+            "so much is sent at once, as bodies are late or in time again"
+        );
+    }
+
+    fn show(&self, units: u32) {
+        self.metrics.bodies_budget.set(i64::from(units) * i64::try_from(UNIT).unwrap_or(i64::MAX));
     }
 }
 
+/// What clients without a table have for themselves.
+fn reserve(units: u32) -> u32 {
+    (units / 4).max(1)
+}
+
 impl Place {
-    /// When the place is to be given up; `None` where it has been.
+    /// When the place is to be given up; `None` where it has been, or the body is through.
     pub(super) fn slow_at(&self) -> Option<Instant> {
-        self.slow.as_ref().map(|_| self.slow_at)
+        self.pending.then(|| self.since + self.admission.limits.slow_after)
     }
 
     /// Leaves the place to others and goes on beside the budget, unless too many do.
     pub(super) fn give_way(&mut self) {
-        if let Some(Ok(permit)) = self.slow.take().map(Semaphore::try_acquire_owned) {
-            self.permit = permit;
+        self.through();
+        if let Ok(permit) = Arc::clone(&self.admission.slow).try_acquire_owned() {
+            self.right = Right::Slow { _permit: permit };
+        }
+    }
+
+    /// The body is through.
+    pub(super) fn through(&mut self) {
+        if std::mem::take(&mut self.pending) {
+            self.admission.took(self.since);
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.metrics.bodies_under_way.dec();
+        self.admission.metrics.bodies_under_way.dec();
     }
 }
 
@@ -204,8 +256,8 @@ mod tests {
         drop(places);
         assert_eq!(metrics.bodies_under_way.get(), 0);
         assert_eq!(fill(&admission, 1).len(), 1024, "small ones count as 64 KiB");
-        assert_eq!(fill(&admission, u64::MAX).len(), AT_LEAST);
-        assert_eq!(fill(&self::admission(0).0, MIB).len(), AT_LEAST);
+        assert_eq!(fill(&admission, u64::MAX).len(), AT_LEAST as usize);
+        assert_eq!(fill(&self::admission(0).0, MIB).len(), AT_LEAST as usize);
     }
 
     #[tokio::test(start_paused = true)]
@@ -268,5 +320,34 @@ mod tests {
         slow.pop();
         places[1].give_way();
         assert!(admission.enter(MIB).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_all_bodies_are_late_fewer_are_sent_at_once_until_they_are_in_time() {
+        let (admission, metrics) = admission(64 * MIB);
+        let mut late = fill(&admission, MIB);
+        assert_eq!((late.len(), metrics.bodies_budget.get()), (64, 64 << 20));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        late.iter_mut().for_each(Place::give_way);
+        let less = metrics.bodies_budget.get() as u64 / MIB;
+        assert!((16..=32).contains(&less), "{less} MiB");
+        let mut places = fill(&admission, MIB);
+        assert_eq!(places.len() as u64, less, "the slow ones go on beside them");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        places.iter_mut().for_each(Place::through);
+        drop(places);
+        assert!(fill(&admission, MIB).len() as u64 >= 2 * less, "{} bytes", metrics.bodies_budget.get());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_body_has_room_however_little_is_left() {
+        let (admission, _) = admission(8 * MIB);
+        for _ in 0..10 {
+            let mut late: Vec<_> = (0..16).filter_map(|_| admission.enter(64 << 10)).collect();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            late.iter_mut().for_each(Place::give_way);
+        }
+        let place = admission.enter(u64::MAX);
+        assert!(place.is_some() && admission.enter(u64::MAX).is_none());
     }
 }

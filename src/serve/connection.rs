@@ -302,7 +302,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
         ready!(self.paced(cx, flushed))?;
         let this = &mut *self;
         let delivered = this.shared.body.lock().take_if(|delivery| delivery.taken);
-        if let Some(Delivery { since, bytes, receipt, .. }) = delivered {
+        if let Some(Delivery { since, bytes, receipt, place, .. }) = delivered {
+            if let Some(mut place) = place {
+                place.through();
+            }
             if let Some(receipt) = receipt {
                 let believed_at = Instant::now() + LINGER;
                 *this.shared.unsettled.lock() = Some(Handed { receipt, believed_at, believed: false });

@@ -36,6 +36,8 @@ pub struct Metrics {
     unfinished: Family<Cause, Counter>,
     /// Tables that are being sent.
     pub(super) bodies_under_way: Gauge,
+    /// Bytes of tables that may be under way at once, now.
+    pub(super) bodies_budget: Gauge,
     /// Requests that wait for their turn to be sent a table.
     pub(super) bodies_waiting: Gauge,
     /// Requests that had to wait for it.
@@ -124,6 +126,7 @@ impl Default for Metrics {
             delivery_seconds: Durations::new(&DELIVERY_BUCKETS),
             unfinished,
             bodies_under_way: Gauge::default(),
+            bodies_budget: Gauge::default(),
             bodies_waiting: Gauge::default(),
             bodies_waited: Counter::default(),
             bodies_refused: Counter::default(),
@@ -167,6 +170,11 @@ impl Metrics {
             self.unfinished.clone(),
         );
         ours.register("bodies_under_way", "Tables that are being sent", self.bodies_under_way.clone());
+        ours.register(
+            "bodies_budget_bytes",
+            "How much of tables may be under way at once: less than --max-bytes-under-way where they came through too late",
+            self.bodies_budget.clone(),
+        );
         ours.register(
             "bodies_waiting",
             "Requests that wait for their turn to be sent a table",

@@ -24,6 +24,7 @@ use super::fleet::{self, Fleet};
 use super::gauges::Gauges;
 use super::glance::Never;
 use super::listener::{self, Drain, DrainReport, Limits, Peer};
+use super::logging;
 use super::metrics::Metrics;
 use super::orders;
 use super::page::page;
@@ -116,6 +117,7 @@ impl SupportServer {
             .route("/fleet", get(fleet))
             .route("/guard/release", post(release))
             .route("/orders/{what}", post(order))
+            .route("/log", post(log))
             .route("/snapshots", get(snapshots))
             .route("/snapshots/{version}", get(snapshot))
             .with_state(Arc::clone(&shared));
@@ -274,6 +276,18 @@ async fn order(
     }
     let leader = shared.status().leader;
     orders::take(&server.clerk, &what, query.as_deref().unwrap_or_default(), leader).await
+}
+
+async fn log(
+    State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match admin::authorize(peer, &headers, shared.server.admin_token.as_ref()).await {
+        Ok(()) => logging::set(query.as_deref().unwrap_or_default()),
+        Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
+    }
 }
 
 async fn snapshots(State(shared): State<Arc<Shared>>) -> Response {

@@ -4,6 +4,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+mod thin;
+
 use super::*;
 use crate::replication::deliveries::Deliveries;
 use crate::replication::ledger::Teller;
