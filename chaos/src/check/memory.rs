@@ -12,7 +12,8 @@ use crate::history::{Memory, Record, Role};
 const ENOUGH: usize = 24;
 
 /// The worst ratio, over the replicas and their roles, of the least memory within `late` to the least within `early`. The
-/// least, as what is used for a moment and given back is no leak; of one role, as a leader has objects in its hands. Only
+/// least, as what is used for a moment and given back is no leak; of one role, as a leader has objects in its hands. A role
+/// that was rare within `early` is looked at for as long after it, before `late`, as it takes to know it. Only
 /// a process that runs all the while can tell: a replica that was started again meanwhile is left out. Without a value
 /// where none is left, or one has no sample in one of them.
 #[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
@@ -24,12 +25,16 @@ pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>)
             let within = samples.iter().filter(|(at, _)| window.contains(at));
             within.filter(|(at, _)| role_at(&roles, *at) == role).map(|(_, rss)| *rss).collect()
         };
+        let before = early.start..late.start;
         let unknown = |window| samples.iter().all(|(at, _)| !Range::contains(window, at));
         if unknown(&early) || unknown(&late) {
             ratios.push(None);
         }
         for role in [Role::Leader, Role::Follower] {
-            let (early, late) = (taken(&early, role), taken(&late, role));
+            let (mut early, late) = (taken(&early, role), taken(&late, role));
+            if early.len() < ENOUGH {
+                early = taken(&before, role).into_iter().take(ENOUGH).collect();
+            }
             if early.len().min(late.len()) >= ENOUGH {
                 let least = early.into_iter().min().zip(late.into_iter().min());
                 ratios.push(least.map(|(early, late)| late as f64 / early as f64));

@@ -51,6 +51,10 @@ const PACE: Duration = Duration::from_secs(5);
 const TIGHTER: Duration = Duration::from_millis(200);
 const LOOK: Duration = Duration::from_millis(2);
 
+/// How long a process that the kernel kills is dead before it is gone: its connections are closed while its memory is still
+/// given back.
+const DYING: Duration = Duration::from_millis(20);
+
 /// Has clients hold connections to one replica, the leader first and then a follower, until it has no descriptor left.
 pub async fn files(set: &mut Set, extent: Extent) -> Result<()> {
     for leads in [true, false] {
@@ -162,7 +166,7 @@ async fn starve(set: &mut Set, index: usize) -> Result<()> {
     // Nobody announces it, but it is a death like any other.
     set.history.push(Record::Life(Life {
         replica: set.history.name(&name),
-        at: alive.saturating_sub(LOOK * 2),
+        at: alive.saturating_sub(DYING),
         event: LifeEvent::Killed,
     }));
     set.fleet.replicas[index].ended(START).await?;

@@ -153,13 +153,14 @@ impl Replica {
     pub fn start(&mut self) -> Result<()> {
         let mut command = self.launch.place.command(&self.launch.binary);
         command.args(&self.launch.args).envs(&self.launch.env);
+        // What it says may be there before we are told that it runs.
+        self.history.life(&self.launch.name, LifeEvent::Started);
         let process = Process::spawn(&self.launch.name, command, &self.logs)?;
         self.pid.store(process.pid(), Ordering::Relaxed);
         if let Some(group) = &self.group {
             group.add(process.pid())?;
         }
         self.process = Some(process);
-        self.history.life(&self.launch.name, LifeEvent::Started);
         Ok(())
     }
 

@@ -92,3 +92,20 @@ fn a_leader_is_not_compared_with_a_follower() {
     let only_leads = samples(|second| 40_960 + 3 * second);
     assert!(!growth(&only_leads, early, late).at_most(1.03).kept);
 }
+
+#[test]
+fn a_role_that_was_rare_at_first_is_known_by_what_came_right_after() {
+    let said = |second: u64| {
+        let role = if second > 560 { Role::Leader } else { Role::Follower };
+        let seen = Some(Box::new(Seen { role, ..Seen::default() }));
+        Record::State(State { replica: "r0".into(), at: Duration::from_secs(second), seen })
+    };
+    let history = |leak: u64| {
+        let mut history = samples(|second| if second > 560 { 40_960 + leak * second } else { 20_480 });
+        history.extend((0..1_200).step_by(5).map(said));
+        history
+    };
+    let grows = |leak| growth(&history(leak), MINUTE * 5..MINUTE * 10, MINUTE * 15..MINUTE * 20);
+    assert_eq!(grows(0).at_most(1.03).value, Some(1.0));
+    assert!(!grows(10).at_most(1.03).kept, "{}", grows(10));
+}
