@@ -16,6 +16,7 @@ pub mod compile;
 pub mod demo;
 pub mod election;
 pub mod eskip;
+pub mod files;
 pub mod flags;
 pub mod guard;
 #[cfg(any(test, fuzzing))]

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::election::{Handle, Loss};
+use crate::files;
 use crate::flags::ServeOptions;
 use crate::net::Listener;
 use crate::orders::OrdersFile;
@@ -252,6 +253,7 @@ impl Node {
             clients: clients.clone(),
             kick: kick.clone(),
             limits: serve::Limits {
+                connections: files::for_clients(),
                 bodies: BodyLimits { bytes: self.options.bytes_under_way, ..BodyLimits::default() },
                 ..serve::Limits::default()
             },

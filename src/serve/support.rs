@@ -45,6 +45,9 @@ use crate::wire::ObserveResponse;
 /// How often it looks whether the replica is current: a probe must not find only its own looks.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// Probes, scrapes and people; more of them wait, and take no open file from the fleet.
+const CONNECTIONS: usize = 256;
+
 /// Serves `/metrics`, `/livez`, `/readyz` and `/status`, and takes commands.
 #[derive(Clone)]
 pub struct SupportServer {
@@ -130,7 +133,7 @@ impl SupportServer {
             None,
             Never,
             handle,
-            Limits::default(),
+            Limits { connections: CONNECTIONS, ..Limits::default() },
             drain,
             Metrics::default(),
         );
