@@ -12,6 +12,7 @@ mod budget;
 mod clients;
 mod conditional;
 mod connection;
+mod crowd;
 mod exposition;
 mod filters;
 mod fleet;

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use moka::sync::Cache;
 
@@ -13,6 +14,10 @@ use crate::wire;
 
 /// The most bytes that are kept. A delta is a few KiB; of larger ones the last publication's are enough.
 const MOST_BYTES: u64 = 32 << 20;
+
+/// How long one is kept that nobody asks for. All followers ask within a second; the deltas of a hundred publications, kept
+/// for nobody, would be more than the tables.
+const IDLE: Duration = Duration::from_secs(10);
 
 /// What an entry costs beside its bytes.
 const ENTRY_BYTES: usize = 256;
@@ -27,7 +32,7 @@ impl Default for Deltas {
             let bytes = ENTRY_BYTES + delta.as_ref().map_or(0, |delta| delta.frame.len());
             u32::try_from(bytes).unwrap_or(u32::MAX)
         };
-        Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).build())
+        Self(Cache::builder().max_capacity(MOST_BYTES).weigher(weigh).time_to_idle(IDLE).build())
     }
 }
 

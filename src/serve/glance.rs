@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{FIRST_REQUEST, Stages};
+use super::crowd::{BRIEFLY, Crowd};
 
 /// Answers what takes no more than a look.
 pub(super) trait Glance: Clone + Send + Sync + 'static {
@@ -105,25 +106,34 @@ fn answer(
     }
 }
 
+/// How long a connection may lie idle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Idle<'a> {
+    /// As long as there are descriptors.
+    pub usual: Duration,
+    /// Whether there are.
+    pub crowd: &'a Crowd,
+}
+
 /// Goes on with a connection, as `next` says, until it ends or something has to be answered that takes more than a
-/// glance: then its bytes. It may lie idle for `idle`.
+/// glance: then its bytes. It may lie idle for as long as `idle` says.
 pub(super) async fn polls(
     glance: &impl Glance,
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     from: Option<SocketAddr>,
     mut next: Next,
     stages: &Stages,
-    idle: Duration,
+    idle: Idle<'_>,
 ) -> Option<Bytes> {
     let mut asked = next != Next::First;
     let mut since = Instant::now();
-    let mut timer = pin!(sleep_until(since + idle));
+    let mut timer = pin!(sleep_until(since + idle.usual.min(BRIEFLY)));
     let (mut closing, mut closed) = (pin!(stages.closing.cancelled()), false);
     loop {
         match next {
             Next::First | Next::Another => {}
             Next::Send(rest, last) => {
-                let sending = timeout(idle, stream.write_all(&rest));
+                let sending = timeout(idle.usual, stream.write_all(&rest));
                 stages.deadline.run_until_cancelled(sending).await?.ok()?.ok()?;
                 if last {
                     return None;
@@ -145,13 +155,13 @@ pub(super) async fn polls(
                 closed = true;
                 timer.as_mut().reset(Instant::now() + FIRST_REQUEST);
             }
-            // It is not wound up anew for each request.
+            // It is not wound up anew for each request; and goes off early, as descriptors may be short by then.
             () = &mut timer => {
-                let due = since + idle;
-                if closed || due <= Instant::now() {
+                let now = Instant::now();
+                if closed || since + idle.crowd.idle(idle.usual) <= now {
                     return None;
                 }
-                timer.as_mut().reset(due);
+                timer.as_mut().reset((since + idle.usual).min(now + BRIEFLY));
             }
         }
     }
@@ -178,4 +188,27 @@ async fn look(
         })
     };
     poll_fn(looking).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_may_lie_idle_for_long_unless_descriptors_are_short() {
+        let usual = Duration::from_secs(60);
+        for (short, lasts) in [(false, usual), (true, BRIEFLY)] {
+            let crowd = Crowd::default();
+            if short {
+                crowd.failed(&Errno::MFILE.into(), 100);
+            }
+            let (mut stream, _client) = duplex(64);
+            let (start, stages) = (Instant::now(), Stages::default());
+            let idle = Idle { usual, crowd: &crowd };
+            assert_eq!(polls(&Never, &mut stream, None, Next::First, &stages, idle).await, None);
+            assert_eq!(start.elapsed().as_secs(), lasts.as_secs());
+        }
+    }
 }

@@ -25,7 +25,8 @@ use tokio_util::task::TaskTracker;
 
 use super::admission::BodyLimits;
 use super::connection::{self, Stages};
-use super::glance::{self, Glance, Next};
+use super::crowd::Crowd;
+use super::glance::{self, Glance, Idle, Next};
 use super::metrics::Metrics;
 use super::tls::{Certified, Tls};
 use crate::net::{Listener, Stream};
@@ -106,9 +107,10 @@ where
         },
         limits,
         metrics,
+        crowd: Crowd::default(),
         cut: AtomicU64::default(),
     });
-    let House { stages, metrics, .. } = &*house;
+    let House { stages, metrics, crowd, .. } = &*house;
     // The permit comes back where nothing was left to do.
     let start = |arrival: Arrival, permit: OwnedSemaphorePermit| -> Option<OwnedSemaphorePermit> {
         metrics.accepted.inc();
@@ -142,10 +144,14 @@ where
                 Some(permit) => permit,
                 None => Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed"),
             };
+            while !crowd.has_room(tasks.len()) {
+                sleep(AGAIN).await;
+            }
             match listener.next().await {
                 Ok(arrival) => spare = start(arrival, permit),
                 Err(error) => {
                     metrics.accept_errors.inc();
+                    crowd.failed(&error, tasks.len());
                     errors.report(&error).await;
                     spare = Some(permit);
                 }
@@ -227,6 +233,7 @@ struct House<G, H> {
     stages: Stages,
     limits: Limits,
     metrics: Metrics,
+    crowd: Crowd,
     /// Bodies that the deadline cut.
     cut: AtomicU64,
 }
@@ -258,7 +265,7 @@ where
             }
             return;
         }
-        let idle = self.limits.head_timeout;
+        let idle = Idle { usual: self.limits.head_timeout, crowd: &self.crowd };
         let seen = glance::polls(&self.glance, &mut stream, from, next, &self.stages, idle).await;
         if let Some(seen) = seen {
             // Far larger than what waits for polls, which is most of what there is.
@@ -298,6 +305,9 @@ fn protocol(limits: Limits) -> http1::Builder {
     http
 }
 
+/// How soon another connection is tried where there was no descriptor for one.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Tells about failing accepts at most once a minute, and waits where waiting may help.
 #[derive(Debug, Default)]
 struct AcceptErrors(Option<Instant>);
@@ -312,6 +322,6 @@ impl AcceptErrors {
             self.0 = Some(Instant::now());
             tracing::warn!(%error, "cannot accept connections; raise the limit of open files if it is that");
         }
-        sleep(Duration::from_millis(50)).await;
+        sleep(AGAIN).await;
     }
 }

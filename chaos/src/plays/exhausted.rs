@@ -96,7 +96,6 @@ async fn without_files(set: &mut Set, victim: usize, pid: i32, extent: Extent) -
     }
     let used = cost::cpu(pid)?.saturating_sub(before);
     set.history.measured(BUSY, &name, used.as_secs_f64() / start.elapsed().as_secs_f64());
-    ensure!(files::open(pid)? >= limit, "{name} has descriptors left: nothing was shown");
     Ok(())
 }
 

@@ -84,7 +84,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: false,
         root: false,
-        // Shorter than a connection may lie idle.
+        // Shorter than a connection may usually lie idle: that clients leave by themselves mends nothing.
         lengths: longer(seconds(20), seconds(40)),
         play: |set, extent| Box::pin(exhausted::files(set, extent)),
         limits: |history, _| {
