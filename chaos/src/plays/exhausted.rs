@@ -28,6 +28,9 @@ pub const NO_MEMORY: &str = "the leader gets no more memory";
 /// What of one processor it used meanwhile.
 pub const BUSY: &str = "of one processor, without a descriptor";
 
+/// How often a replica could not accept a connection.
+const REFUSED: &str = "bellwether_accept_errors_total";
+
 /// What the client's name begins with whose connection was open before.
 const OPEN: &str = "connected";
 
@@ -77,6 +80,7 @@ async fn without_files(set: &mut Set, victim: usize, pid: i32, extent: Extent) -
     let (client, replica) = (set.history.name(&format!("{OPEN}-{name}")), set.history.name(&name));
     let client = Connected::open(client, set.ground.own(CONNECTED), replica, serve).await?;
     background.spawn(client.run(set.history.clone(), CLOSELY));
+    let refused = set.fleet.replicas[victim].metric(REFUSED).await?;
     let limit = files::highest(pid)? + 1 + ROOM;
     files::limit(pid, Some(limit))?;
     // Whoever connects from now on may wait for ever; who is connected must not notice.
@@ -86,8 +90,11 @@ async fn without_files(set: &mut Set, victim: usize, pid: i32, extent: Extent) -
     let holders =
         (0..u16::try_from(wanted)?).map(|number| hold(set.ground.own(HOLDERS + number).into(), serve));
     let holders: Vec<_> = join_all(holders).await.into_iter().flatten().collect();
-    until("no descriptor left", START, LOOK * 10, async || (files::open(pid).ok()? >= limit).then_some(()))
-        .await?;
+    // It leaves some to others at once: that there was none, it alone can say.
+    until("no descriptor left", START, LOOK * 10, async || {
+        (set.fleet.replicas[victim].metric(REFUSED).await.ok()? > refused).then_some(())
+    })
+    .await?;
     say(&set.history, format!("{name} has no descriptor left, and {} clients want one", holders.len()));
     let (start, before) = (Instant::now(), cost::cpu(pid)?);
     while start.elapsed() < extent.time() {
