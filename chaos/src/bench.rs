@@ -95,7 +95,7 @@ impl BenchArgs {
         let lengths = Lengths { full: seconds(0.3, 2.0), rated: times.rated };
         let mut figures = Figures::default();
         for &objects in &self.sizes {
-            let upstream = Upstream::start(Cluster::of(objects)).await?;
+            let upstream = Upstream::start(Cluster::of(objects))?;
             let megabytes = upstream.bytes() as f64 / 1e6;
             println!("{objects} objects, lists of {megabytes:.1} MB, {} rounds", self.rounds);
             for program in Program::ALL {

@@ -1,19 +1,22 @@
 //! An API server that costs next to nothing: every answer is rendered before anyone asks for it.
 //!
 //! In: a cluster. Out, over HTTP: its lists, whole or in pages of 500, and discovery. A pod can be replaced; each poll is
-//! counted when it begins. Nothing is compressed, for anyone: a real API server would let routesrv unpack gzip, too.
+//! counted when it begins. Nothing is compressed, for anyone: a real API server would let routesrv unpack gzip, too. It has a
+//! thread of its own, which stands back: a real one is on another machine, and delays no answer of this one.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result};
 use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::runtime::Builder;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use super::cluster::{self, Cluster};
@@ -31,11 +34,14 @@ const FIRST: &str = "/apis/networking.k8s.io/v1/ingresses";
 
 const DISCOVERY: &str = r#"{"kind":"APIResourceList","groupVersion":"zalando.org/v1","resources":[{"name":"routegroups","kind":"RouteGroup","namespaced":true,"verbs":["list"]}]}"#;
 
+/// A nice value: that of what long takes in the servers.
+const STANDS_BACK: i32 = 10;
+
 /// A running one; it ends when it is dropped.
 pub(super) struct Upstream {
     address: SocketAddr,
     shared: Arc<Shared>,
-    _task: JoinSet<()>,
+    _end: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -48,13 +54,26 @@ struct Shared {
 struct List {
     path: &'static str,
     kind: &'static str,
-    items: Vec<Bytes>,
-    /// What its objects are when somebody writes them all.
-    rewritten: Vec<Bytes>,
     version: u64,
-    whole: Bytes,
-    pages: Vec<Bytes>,
+    items: Items,
+    /// What its objects are when somebody writes them all.
+    rewritten: Items,
 }
+
+/// Objects one behind the other, with a comma between each two.
+struct Items {
+    bytes: Bytes,
+    /// Where each begins.
+    begins: Vec<usize>,
+}
+
+/// An answer: a head, and what follows it from a list.
+struct Answer {
+    head: String,
+    items: Bytes,
+}
+
+const END: &[u8] = b"]}";
 
 impl Upstream {
     /// Starts it on a free port of loopback.
@@ -62,20 +81,40 @@ impl Upstream {
     /// # Errors
     ///
     /// Where it cannot listen.
-    pub(super) async fn start(cluster: Cluster) -> Result<Self> {
+    pub(super) fn start(cluster: Cluster) -> Result<Self> {
+        let list = |path, kind, items: &[Bytes], rewritten: &[Bytes]| List {
+            path,
+            kind,
+            version: 1_000_000,
+            items: Items::of(items),
+            rewritten: Items::of(rewritten),
+        };
         let lists = vec![
-            List::new(FIRST, "Ingress", cluster.ingresses, cluster.rewritten),
-            List::new("/apis/zalando.org/v1/routegroups", "RouteGroup", cluster.route_groups, Vec::new()),
-            List::new("/api/v1/services", "Service", cluster.services, Vec::new()),
-            List::new(SLICES, "EndpointSlice", cluster.slices, Vec::new()),
+            list(FIRST, "Ingress", &cluster.ingresses, &cluster.rewritten),
+            list("/apis/zalando.org/v1/routegroups", "RouteGroup", &cluster.route_groups, &[]),
+            list("/api/v1/services", "Service", &cluster.services, &[]),
+            list(SLICES, "EndpointSlice", &cluster.slices, &[]),
         ];
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen")?;
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen")?;
+        listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (lists, polls) = (RwLock::new(lists), watch::Sender::new(0));
         let shared = Arc::new(Shared { lists, changes: AtomicU64::new(0), polls });
-        let mut task = JoinSet::new();
-        task.spawn(accept(listener, Arc::clone(&shared)));
-        Ok(Self { address, shared, _task: task })
+        let (end, ended) = oneshot::channel::<()>();
+        let serving = Arc::clone(&shared);
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let serve = move || {
+            let _ = rustix::process::setpriority_process(None, STANDS_BACK);
+            runtime.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                tokio::select! {
+                    () = accept(listener, serving) => {}
+                    _ = ended => {}
+                }
+            });
+        };
+        thread::Builder::new().name("upstream".to_owned()).spawn(serve)?;
+        Ok(Self { address, shared, _end: end })
     }
 
     pub(super) fn url(&self) -> String {
@@ -84,7 +123,7 @@ impl Upstream {
 
     /// How many bytes all lists have.
     pub(super) fn bytes(&self) -> usize {
-        self.shared.lists.read().iter().map(|list| list.whole.len()).sum()
+        self.shared.lists.read().iter().map(|list| list.items.bytes.len()).sum()
     }
 
     /// How many polls have begun.
@@ -97,9 +136,8 @@ impl Upstream {
         let changes = 1 + self.shared.changes.fetch_add(1, Ordering::Relaxed);
         let mut lists = self.shared.lists.write();
         let slices = lists.iter_mut().find(|list| list.path == SLICES).expect("it is one of the four");
-        slices.items[CHANGED] = cluster::slice(CHANGED, changes);
+        slices.items = slices.items.with(CHANGED, &cluster::slice(CHANGED, changes));
         slices.version += 1;
-        slices.render();
     }
 
     /// Writes every Ingress, without changing anything that matters: each has another version, and must be looked at.
@@ -108,55 +146,59 @@ impl Upstream {
         let list = lists.iter_mut().find(|list| list.path == FIRST).expect("it is one of the four");
         std::mem::swap(&mut list.items, &mut list.rewritten);
         list.version += 1;
-        list.render();
+    }
+}
+
+impl Items {
+    fn of(items: &[Bytes]) -> Self {
+        let mut bytes = BytesMut::with_capacity(items.iter().map(|item| item.len() + 1).sum());
+        let mut begins = Vec::with_capacity(items.len());
+        for item in items {
+            if !begins.is_empty() {
+                bytes.extend_from_slice(b",");
+            }
+            begins.push(bytes.len());
+            bytes.extend_from_slice(item);
+        }
+        Self { bytes: bytes.freeze(), begins }
+    }
+
+    /// The same with another one in that place.
+    fn with(&self, place: usize, item: &Bytes) -> Self {
+        let one = |at: usize| if at == place { item.clone() } else { self.range(at, at + 1) };
+        Self::of(&(0..self.begins.len()).map(one).collect::<Vec<_>>())
+    }
+
+    /// Those from one to before another one.
+    fn range(&self, from: usize, to: usize) -> Bytes {
+        let begin = self.begins.get(from).copied().unwrap_or(self.bytes.len());
+        let end = self.begins.get(to).map_or(self.bytes.len(), |next| next - 1);
+        self.bytes.slice(begin..end)
     }
 }
 
 impl List {
-    fn new(path: &'static str, kind: &'static str, items: Vec<Bytes>, rewritten: Vec<Bytes>) -> Self {
-        let (whole, pages) = (Bytes::new(), Vec::new());
-        let mut list = Self { path, kind, items, rewritten, version: 1_000_000, whole, pages };
-        list.render();
-        list
-    }
-
-    fn render(&mut self) {
-        let parts = self.items.len().div_ceil(PAGE).max(1);
-        let page = |at: usize| {
-            let items = self.items.chunks(PAGE).nth(at).unwrap_or_default();
-            self.rendered(items, (at + 1 < parts).then_some(at + 1))
-        };
-        self.pages = (0..parts).map(page).collect();
-        self.whole = self.rendered(&self.items, None);
-    }
-
-    fn rendered(&self, items: &[Bytes], next: Option<usize>) -> Bytes {
+    /// All of it, or the page of that number.
+    fn answer(&self, page: Option<usize>) -> Answer {
+        let count = self.items.begins.len();
+        let (from, to) = page.map_or((0, count), |page| (page * PAGE, (page + 1) * PAGE));
         let (group, _) = self.path.rsplit_once('/').expect("a path has one");
-        let version = group.trim_start_matches("/apis/").trim_start_matches("/api/");
-        let next = next.map_or(String::new(), |next| format!(r#","continue":"{next}""#));
-        let mut out = BytesMut::new();
+        let group = group.trim_start_matches("/apis/").trim_start_matches("/api/");
+        let next = page.filter(|_| to < count).map(|page| format!(r#","continue":"{}""#, page + 1));
         let head = format!(
-            r#"{{"kind":"{}List","apiVersion":"{version}","metadata":{{"resourceVersion":"{}"{next}}},"items":["#,
-            self.kind, self.version
+            r#"{{"kind":"{}List","apiVersion":"{group}","metadata":{{"resourceVersion":"{}"{}}},"items":["#,
+            self.kind,
+            self.version,
+            next.unwrap_or_default()
         );
-        out.extend_from_slice(head.as_bytes());
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                out.extend_from_slice(b",");
-            }
-            out.extend_from_slice(item);
-        }
-        out.extend_from_slice(b"]}");
-        out.freeze()
+        Answer { head, items: self.items.range(from, to) }
     }
 }
 
 impl Shared {
-    fn answer(&self, target: &str) -> Option<Bytes> {
+    /// None where nothing is known of the target.
+    fn answer(&self, target: &str) -> Option<Answer> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
-        if path == "/apis/zalando.org/v1" {
-            return Some(Bytes::from_static(DISCOVERY.as_bytes()));
-        }
         let lists = self.lists.read();
         let list = lists.iter().find(|list| list.path == path)?;
         let parameter = |name: &str| {
@@ -166,11 +208,7 @@ impl Shared {
         if path == FIRST && from == 0 {
             self.polls.send_modify(|polls| *polls += 1);
         }
-        if parameter("limit") == PAGE.to_string() {
-            list.pages.get(from).cloned()
-        } else {
-            Some(list.whole.clone())
-        }
+        Some(list.answer((parameter("limit") == PAGE.to_string()).then_some(from)))
     }
 }
 
@@ -203,14 +241,23 @@ async fn converse(stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 break;
             }
         }
-        let body = shared.answer(head.split_whitespace().nth(1).unwrap_or_default());
-        let status = if body.is_some() { "200 OK" } else { "404 Not Found" };
-        let body = body.unwrap_or_else(|| Bytes::from_static(b"{}"));
+        let target = head.split_whitespace().nth(1).unwrap_or_default();
+        let (status, head, items, end) = match shared.answer(target) {
+            Some(Answer { head, items }) => ("200 OK", head, items, END),
+            None if target == "/apis/zalando.org/v1" => {
+                ("200 OK", DISCOVERY.to_owned(), Bytes::new(), &b""[..])
+            }
+            None => ("404 Not Found", "{}".to_owned(), Bytes::new(), &b""[..]),
+        };
+        let length = head.len() + items.len() + end.len();
         let head = format!(
-            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{head}"
         );
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
+        let mut parts = [IoSlice::new(head.as_bytes()), IoSlice::new(&items), IoSlice::new(end)];
+        let mut left = &mut parts[..];
+        while !left.is_empty() {
+            let written = stream.write_vectored(left).await?;
+            IoSlice::advance_slices(&mut left, written);
+        }
     }
 }
