@@ -29,6 +29,7 @@ mod report;
 mod roster;
 mod routegroup;
 mod settings;
+mod side_by_side;
 mod sourced;
 mod splice;
 mod synthetic;

@@ -24,7 +24,7 @@ mod verify;
 pub use canonical::are_equivalent;
 pub use error::{ParseError, Problem};
 pub use parser::{parse, parse_filters, parse_predicates};
-pub use print::{print_definition, print_document};
+pub use print::{print_definition, print_document, print_front};
 pub use route::{Arg, Backend, Endpoint, Filter, Predicate, Route};
 pub use url::{Url, query_escape};
 pub use verify::{Verdict, verify, verify_printed};

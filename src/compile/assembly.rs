@@ -1,6 +1,5 @@
 //! All routes of one table, each id once.
 
-use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -27,27 +26,26 @@ pub(super) fn routes(
 
 /// Keeps the first of the routes that have one id. Another one that differs is said, for its object has no such route.
 fn unified(routes: Vec<SourcedRoute>, diagnostics: &mut Diagnostics) -> (Vec<SourcedRoute>, Knots) {
-    let mut kept: Vec<SourcedRoute> = Vec::with_capacity(routes.len());
-    let mut by_id = HashMap::with_capacity(routes.len());
     let mut knots = Knots::new();
-    for sourced in routes {
-        match by_id.entry(sourced.route.id.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(kept.len());
-                kept.push(sourced);
+    let mut by_id = HashMap::with_capacity(routes.len());
+    let mut is_first = Vec::with_capacity(routes.len());
+    for sourced in &routes {
+        let first = *by_id.entry(sourced.route.id.as_str()).or_insert(sourced);
+        is_first.push(std::ptr::eq(first, sourced));
+        if is_first.last() == Some(&false) {
+            if first.object != sourced.object {
+                knots.insert((first.object.clone(), sourced.object.clone()));
             }
-            Entry::Occupied(taken) => {
-                let first = &kept[*taken.get()];
-                if first.object != sourced.object {
-                    knots.insert((first.object.clone(), sourced.object.clone()));
-                }
-                if first.route.to_string() != sourced.route.to_string() {
-                    say(first, &sourced, diagnostics);
-                }
+            if first.route.to_string() != sourced.route.to_string() {
+                say(first, sourced, diagnostics);
             }
         }
     }
-    (kept, knots)
+    if is_first.iter().all(|first| *first) {
+        return (routes, knots);
+    }
+    let kept = routes.into_iter().zip(is_first).filter_map(|(sourced, first)| first.then_some(sourced));
+    (kept.collect(), knots)
 }
 
 fn say(first: &SourcedRoute, ignored: &SourcedRoute, diagnostics: &mut Diagnostics) {

@@ -1,6 +1,8 @@
 //! A table while it is put together: its text, and where in it each route stands.
 
-use crate::eskip::{self, Route};
+use std::ops::Range;
+
+use crate::eskip::{self, Backend, Route};
 
 use super::{Text, splice};
 use crate::snapshot::Packed;
@@ -11,6 +13,8 @@ pub(super) struct Document {
     text: String,
     /// Where each definition ends.
     ends: Vec<usize>,
+    /// The last backend of several endpoints, and where it stands. The next routes mostly lead to it too.
+    last: Option<(Backend, Range<usize>)>,
 }
 
 /// A table that is put together.
@@ -24,12 +28,13 @@ pub(super) struct Finished {
 impl Document {
     /// A text, and where each of its definitions ends.
     pub(super) fn of(text: String, ends: Vec<usize>) -> Self {
-        Self { text, ends }
+        Self { text, ends, last: None }
     }
 
     /// An empty document with room for about `routes` routes.
     pub(super) fn with_room_for(routes: usize) -> Self {
-        Self { text: String::with_capacity(routes * 384), ends: Vec::with_capacity(routes) }
+        let (text, ends) = (String::with_capacity(routes * 384), Vec::with_capacity(routes));
+        Self { text, ends, last: None }
     }
 
     /// Appends the definition of a route if `accept` does not object to its text.
@@ -47,13 +52,33 @@ impl Document {
             self.text.push('\n');
         }
         let start = self.text.len();
-        eskip::print_definition(&mut self.text, route);
+        self.print(route);
         let accepted = accept(&self.text[start..]);
         match accepted {
             Ok(()) => self.ends.push(self.text.len()),
-            Err(_) => self.text.truncate(before),
+            Err(_) => {
+                self.text.truncate(before);
+                self.last.take_if(|(_, place)| place.end > before);
+            }
         }
         accepted
+    }
+
+    fn print(&mut self, route: &Route) {
+        eskip::print_front(&mut self.text, route);
+        match &self.last {
+            Some((backend, place)) if *backend == route.backend => {
+                self.text.extend_from_within(place.clone());
+            }
+            _ => {
+                let start = self.text.len();
+                route.backend.append_to(&mut self.text);
+                if matches!(route.backend, Backend::LoadBalanced { .. }) {
+                    self.last = Some((route.backend.clone(), start..self.text.len()));
+                }
+            }
+        }
+        self.text.push(';');
     }
 
     /// Appends a definition that was looked at before: in these words, or as it is printed.

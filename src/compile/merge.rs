@@ -6,7 +6,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::ops::Range;
-use std::thread;
 
 use crate::snapshot::Packer;
 
@@ -14,7 +13,7 @@ use super::assembly::Knots;
 use super::document::Finished;
 use super::incremental::Tables;
 use super::past::Uids;
-use super::whole::joined;
+use super::side_by_side::side_by_side;
 use super::{Diagnostic, Made, Past, Quarantined, zones};
 
 /// All groups, and how their definitions follow each other.
@@ -66,17 +65,14 @@ impl Merged {
         (diagnostics, quarantined)
     }
 
-    /// Packs the main table, and side by side with it those of the zones that differ.
-    pub(super) fn pack(self, past: &Past) -> (Tables, Uids) {
+    /// Packs the main table, and side by side with it those of the zones that differ, on so many threads.
+    pub(super) fn pack(self, past: &Past, threads: usize) -> (Tables, Uids) {
         let names = self.groups.iter().flat_map(|made| made.zones.keys());
         let names: BTreeSet<&str> = names.map(String::as_str).collect();
-        let (document, zones) = thread::scope(|scope| {
-            let whole = &self;
-            let begin = |name| (name, scope.spawn(move || whole.table(Some(name), past)));
-            let zones: Vec<_> = names.into_iter().map(begin).collect();
-            let document = self.table(None, past);
-            (document, zones.into_iter().map(|(name, thread)| (name.to_owned(), joined(thread))).collect())
-        });
+        let tables: Vec<_> = std::iter::once(None).chain(names.into_iter().map(Some)).collect();
+        let mut packed = side_by_side(&tables, threads, |zone| self.table(*zone, past)).into_iter();
+        let document = packed.next().expect("the main table is the first");
+        let zones = tables[1..].iter().flatten().map(|zone| (*zone).to_owned()).zip(packed).collect();
         let owners = self.runs.iter().flat_map(|run| &self.groups[run.group].owners[run.range.clone()]);
         let owners = owners.cloned().collect();
         let uids = self.groups.into_iter().flat_map(|made| made.uids).collect();

@@ -38,7 +38,12 @@ fn symbol(text: &str) -> String {
 
 /// Each character that cannot stand in an id becomes one `_`.
 fn push_symbol(id: &mut String, text: &str) {
-    id.extend(text.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' }));
+    let mut parts = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    id.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        id.push('_');
+        id.push_str(part);
+    }
 }
 
 #[cfg(test)]

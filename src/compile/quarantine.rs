@@ -18,6 +18,8 @@ mod sound;
 mod stay;
 mod unreadable;
 
+use sound::Sound;
+
 pub(super) use stay::restore;
 pub(super) use unreadable::{hindered, misshapen};
 
@@ -30,10 +32,11 @@ pub(super) fn sift(
 ) -> Document {
     let mut document = Document::with_room_for(routes.len());
     let mut sizes: HashMap<Arc<ObjectRef>, u64> = HashMap::new();
+    let mut sound = Sound::default();
     routes.retain(|sourced| {
         let verdict = document.push(&sourced.route, |text| {
             limited(sourced, text.len() as u64, limits, &mut sizes)?;
-            judge(sourced, text, diagnostics)
+            judge(sourced, text, &mut sound, diagnostics)
         });
         verdict.map_err(|reason| quarantined.push(left_out(sourced, reason))).is_ok()
     });
@@ -65,8 +68,13 @@ fn limited(
 /// Whether a route may be published with this text. One that clients read in another sense may, as with the peer; it is
 /// said. One that clients read as several routes may not, nor one that leads them elsewhere: only an address that was
 /// made for it does that.
-fn judge(sourced: &SourcedRoute, text: &str, diagnostics: &mut Diagnostics) -> Result<(), String> {
-    if sound::is_sound(&sourced.route) || Protection::Quarantine.is_off() {
+fn judge(
+    sourced: &SourcedRoute,
+    text: &str,
+    sound: &mut Sound,
+    diagnostics: &mut Diagnostics,
+) -> Result<(), String> {
+    if sound.is(&sourced.route) || Protection::Quarantine.is_off() {
         return Ok(());
     }
     if matches!(&sourced.route.backend, Backend::Network(address) if address.is_empty()) {

@@ -28,10 +28,16 @@ pub fn print_document(routes: &[Route]) -> String {
 
 /// Appends `id: route;`.
 pub fn print_definition(out: &mut String, route: &Route) {
+    print_front(out, route);
+    route.backend.append_to(out);
+    out.push(';');
+}
+
+/// Appends what a definition has before its backend.
+pub fn print_front(out: &mut String, route: &Route) {
     out.push_str(&route.id);
     out.push_str(": ");
-    route.append_to(out);
-    out.push(';');
+    route.append_front_to(out);
 }
 
 /// The route without its id: `predicates -> filters -> backend`.
@@ -70,6 +76,11 @@ fn display(f: &mut fmt::Formatter<'_>, append: impl FnOnce(&mut String)) -> fmt:
 
 impl Route {
     fn append_to(&self, out: &mut String) {
+        self.append_front_to(out);
+        self.backend.append_to(out);
+    }
+
+    fn append_front_to(&self, out: &mut String) {
         let begin = out.len();
         // Each condition is followed by its separator; the last one is taken back.
         const AND: &str = " && ";
@@ -88,7 +99,6 @@ impl Route {
             append_call(out, &filter.name, &filter.args);
         }
         out.push_str(" -> ");
-        self.backend.append_to(out);
     }
 
     fn append_built_in(&self, out: &mut String, after: &str) {
@@ -116,7 +126,8 @@ impl Route {
 }
 
 impl Backend {
-    fn append_to(&self, out: &mut String) {
+    /// Appends what it is displayed as.
+    pub fn append_to(&self, out: &mut String) {
         match self {
             Self::Network(address) => {
                 out.push('"');

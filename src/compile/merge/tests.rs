@@ -34,7 +34,7 @@ fn left_out(route: &str) -> Quarantined {
 }
 
 fn merged(groups: &[&[&str]]) -> Option<String> {
-    let (tables, _) = Merged::of(groups.iter().map(|ids| group(ids)).collect())?.pack(&Past::default());
+    let (tables, _) = Merged::of(groups.iter().map(|ids| group(ids)).collect())?.pack(&Past::default(), 2);
     let (text, ends) = tables.document.into_parts();
     assert_eq!((ends.len(), tables.owners.len()), (text.count, text.count));
     let ids = text.eskip().lines().map(|line| line.split(':').next().unwrap().to_owned()).collect::<Vec<_>>();

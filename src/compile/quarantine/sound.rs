@@ -5,15 +5,38 @@
 
 use crate::eskip::{Arg, Backend, Endpoint, Predicate, Route};
 
-/// Whether `route` is printed to a text that gives it back.
-pub(super) fn is_sound(route: &Route) -> bool {
+/// What was seen of the routes before.
+#[derive(Debug, Default)]
+pub(super) struct Sound {
+    /// The last backend of several endpoints that is sound. The next routes mostly lead to it too.
+    backend: Option<Backend>,
+}
+
+impl Sound {
+    /// Whether `route` is printed to a text that gives it back.
+    pub(super) fn is(&mut self, route: &Route) -> bool {
+        if !is_sound(route) {
+            return false;
+        }
+        if self.backend.as_ref() == Some(&route.backend) {
+            return true;
+        }
+        let is_sound = is_sound_backend(&route.backend);
+        if is_sound && matches!(route.backend, Backend::LoadBalanced { .. }) {
+            self.backend = Some(route.backend.clone());
+        }
+        is_sound
+    }
+}
+
+/// All of it but its backend.
+fn is_sound(route: &Route) -> bool {
     is_symbol(&route.id)
         && [&route.path, &route.method].into_iter().flatten().all(|text| !text.is_empty())
         && route.host_regexps.iter().chain(&route.path_regexps).all(|regexp| is_plain_regexp(regexp))
         && route.header_regexps.values().flatten().all(|regexp| is_plain_regexp(regexp))
         && has_sound_predicates(route)
         && route.filters.iter().all(|filter| is_symbol(&filter.name) && filter.args.iter().all(is_sound_arg))
-        && is_sound_backend(&route.backend)
 }
 
 fn has_sound_predicates(route: &Route) -> bool {
@@ -132,7 +155,8 @@ mod tests {
             c: Method("GET") && Traffic(0.25) -> <roundRobin, "http://10.0.0.1:80?zone=eu-1a", "http://10.0.0.2:80?zone=eu-1b">;
         "#;
         for route in parse(text).unwrap() {
-            assert!(is_sound(&route) && is_sound(&route.canonical()), "{route}");
+            let mut sound = Sound::default();
+            assert!(sound.is(&route) && sound.is(&route.canonical()), "{route}");
         }
     }
 
@@ -142,12 +166,12 @@ mod tests {
         let mut route = Route { id: "r".to_owned(), ..Route::default() };
         route.headers.insert("X-Forwarded-Proto".to_owned(), "http".to_owned());
         route.predicates = vec![header("X-A"), header("X-B")];
-        assert!(is_sound(&route));
+        assert!(Sound::default().is(&route));
         assert_eq!(verify(&route), Verdict::Same);
         for name in ["X-Forwarded-Proto", "X-A"] {
             let mut twice = route.clone();
             twice.predicates.push(header(name));
-            assert!(!is_sound(&twice), "{name}");
+            assert!(!Sound::default().is(&twice), "{name}");
             assert!(matches!(verify(&twice), Verdict::Broken(_)), "{name}");
         }
     }
@@ -201,9 +225,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2048))]
         #[test]
-        fn what_is_sound_comes_back(route in route()) {
-            if is_sound(&route) {
-                prop_assert_eq!(verify(&route), Verdict::Same);
+        fn what_is_sound_comes_back(routes in vec(route(), 1..4)) {
+            let mut sound = Sound::default();
+            for route in routes {
+                if sound.is(&route) {
+                    prop_assert_eq!(verify(&route), Verdict::Same);
+                }
             }
         }
     }
