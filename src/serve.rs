@@ -19,6 +19,7 @@ mod fleet;
 mod gauges;
 mod glance;
 mod held;
+mod http2;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 mod listener;

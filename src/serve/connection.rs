@@ -38,7 +38,7 @@ pub(super) const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// How long the client may take to show that it has what the kernel was handed, and how long the end of a connection waits
 /// for the client's own. What the kernel still holds then would be lost with the network of a pod that ends.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// The moments of a stop, in their order.
 #[derive(Clone, Debug, Default)]
@@ -174,11 +174,8 @@ where
 impl Shared {
     /// Something was read, or cannot be any more: what the kernel was handed has arrived, or has not.
     fn settle(&self, read: &io::Result<()>) {
-        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
         let Some(Handed { receipt, believed, .. }) = self.unsettled.lock().take() else { return };
-        // TLS says an end without a farewell in another way.
-        let broken = [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut];
-        if read.as_ref().is_err_and(|error| broken.contains(&error.kind())) {
+        if read.as_ref().is_err_and(broke) {
             receipt.write(Outcome::Cut);
             self.metrics.unfinished(Unfinished::Reset);
         } else if !believed {
@@ -282,8 +279,14 @@ impl<I> Watched<I> {
     }
 }
 
+/// Whether a read failed because the client broke off. TLS says an end without a farewell in another way.
+pub(super) fn broke(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
+    [BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut].contains(&error.kind())
+}
+
 /// Waits until `wake` on a timer that is made when it is first needed: most connections never wait.
-fn wait(timer: &mut Option<Pin<Box<Sleep>>>, wake: Instant, cx: &mut Context<'_>) -> Poll<()> {
+pub(super) fn wait(timer: &mut Option<Pin<Box<Sleep>>>, wake: Instant, cx: &mut Context<'_>) -> Poll<()> {
     let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(wake)));
     if timer.deadline() != wake {
         timer.as_mut().reset(wake);

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use h2::RecvStream;
 use http::{Request, Response};
+use http_body_util::{Either, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioTimer;
@@ -27,6 +29,7 @@ use super::admission::BodyLimits;
 use super::connection::{self, Stages};
 use super::crowd::Crowd;
 use super::glance::{self, Glance, Idle, Next};
+use super::http2;
 use super::metrics::Metrics;
 use super::tls::{Certified, Tls};
 use crate::net::{Listener, Stream};
@@ -41,7 +44,12 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// Bodies at once, and how long they may take.
     pub bodies: BodyLimits,
+    /// Whether HTTP/2 is spoken too, to whoever begins with it. Then nobody reads what a request brings over it.
+    pub http2: bool,
 }
+
+/// What a request brings: over HTTP/2 nothing.
+pub(super) type Brought = Either<Incoming, Empty<Bytes>>;
 
 /// How a listener stops: it is told to drain, goes on accepting while the Service forgets it, and is told to close.
 #[derive(Clone, Debug)]
@@ -69,7 +77,8 @@ pub struct DrainReport {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 65_536, head_timeout: Duration::from_secs(60), bodies: BodyLimits::default() }
+        let bodies = BodyLimits::default();
+        Self { connections: 65_536, head_timeout: Duration::from_secs(60), bodies, http2: true }
     }
 }
 
@@ -86,7 +95,7 @@ pub(super) async fn serve<G, H, F, B>(
 ) -> io::Result<DrainReport>
 where
     G: Glance,
-    H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(Request<Brought>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + Unpin + 'static,
 {
@@ -241,7 +250,7 @@ struct House<G, H> {
 impl<G, H, F, B> House<G, H>
 where
     G: Glance,
-    H: Fn(Request<Incoming>) -> F,
+    H: Fn(Request<Brought>) -> F,
     F: Future<Output = Response<B>>,
     B: Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Unpin + 'static,
 {
@@ -254,10 +263,14 @@ where
 
     async fn serve(&self, mut stream: Stream, from: Option<SocketAddr>, next: Next) {
         let _open = self.metrics.connected();
+        // What may follow is far larger than what waits for polls, which is most of what there is.
         if let Some(tls) = &self.tls {
             match self.stages.deadline.run_until_cancelled(tls.accept(stream)).await.flatten() {
+                Some((stream, certified)) if stream.get_ref().1.alpn_protocol() == Some(http2::ALPN) => {
+                    Box::pin(self.http2(Bytes::new(), stream, from, certified)).await;
+                }
                 Some((stream, certified)) => {
-                    Box::pin(self.http(Bytes::new(), stream, from, certified)).await;
+                    Box::pin(self.http1(Bytes::new(), stream, from, certified)).await;
                 }
                 None => {
                     self.metrics.handshake_errors.inc();
@@ -267,29 +280,57 @@ where
         }
         let idle = Idle { usual: self.limits.head_timeout, crowd: &self.crowd };
         let seen = glance::polls(&self.glance, &mut stream, from, next, &self.stages, idle).await;
-        if let Some(seen) = seen {
-            // Far larger than what waits for polls, which is most of what there is.
-            Box::pin(self.http(seen, stream, from, None)).await;
+        let Some(seen) = seen else { return };
+        let known = match self.limits.http2 {
+            true => self.stages.deadline.run_until_cancelled(http2::is_spoken(seen, &mut stream)).await,
+            false => Some(Some((false, seen))),
+        };
+        match known.flatten() {
+            Some((true, seen)) => Box::pin(self.http2(seen, stream, from, None)).await,
+            Some((false, seen)) => Box::pin(self.http1(seen, stream, from, None)).await,
+            None => {}
         }
     }
 
-    async fn http(
+    async fn http1(
         &self,
         seen: Bytes,
         io: impl AsyncRead + AsyncWrite + Unpin,
         from: Option<SocketAddr>,
         certified: Option<Certified>,
     ) {
-        let handle = |mut request: Request<Incoming>| {
-            request.extensions_mut().insert(Peer(from));
-            if let Some(certified) = certified {
-                request.extensions_mut().insert(certified);
-            }
-            (self.handle)(request)
-        };
+        let handle = |request: Request<Incoming>| self.answer(request.map(Either::Left), from, certified);
         let Self { http, stages, limits, metrics, .. } = self;
         let was_cut = connection::serve(seen, io, http, handle, stages, limits.bodies, metrics.clone()).await;
         self.cut.fetch_add(u64::from(was_cut), Ordering::Relaxed);
+    }
+
+    async fn http2(
+        &self,
+        seen: Bytes,
+        io: impl AsyncRead + AsyncWrite + Unpin,
+        from: Option<SocketAddr>,
+        certified: Option<Certified>,
+    ) {
+        let handle = |request: Request<RecvStream>| {
+            self.answer(request.map(|_| Either::Right(Empty::new())), from, certified)
+        };
+        let Self { stages, limits, metrics, .. } = self;
+        let cut = http2::serve(seen, io, handle, stages, limits, metrics.clone()).await;
+        self.cut.fetch_add(cut, Ordering::Relaxed);
+    }
+
+    fn answer(
+        &self,
+        mut request: Request<Brought>,
+        from: Option<SocketAddr>,
+        certified: Option<Certified>,
+    ) -> F {
+        request.extensions_mut().insert(Peer(from));
+        if let Some(certified) = certified {
+            request.extensions_mut().insert(certified);
+        }
+        (self.handle)(request)
     }
 }
 

@@ -88,7 +88,7 @@ pub(super) fn unchanged(out: &mut Vec<u8>, table: &Table, gzip: bool, version: V
 }
 
 /// `now` as HTTP writes it, put together once a second.
-fn date(now: SystemTime) -> [u8; 29] {
+pub(super) fn date(now: SystemTime) -> [u8; 29] {
     thread_local! {
         static LAST: Cell<(u64, [u8; 29])> = const { Cell::new((u64::MAX, [0; 29])) };
     }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode, Version as HttpVersion, header};
-use hyper::body::Incoming;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -16,7 +15,7 @@ use super::body::Pieces;
 use super::clients::{Asked, Clients};
 use super::filters::{self, Filters, Passage};
 use super::glance::Glance;
-use super::listener::{self, Drain, DrainReport, Limits, Peer};
+use super::listener::{self, Brought, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::path::{self, Target};
 use super::poll;
@@ -71,14 +70,14 @@ impl RoutesServer {
         let (limits, metrics, tls) = (self.limits, self.metrics.clone(), self.tls.clone());
         let serving = Serving { server: Arc::new(self), admission: Arc::new(admission) };
         let answering = serving.clone();
-        let handle = move |request: Request<Incoming>| {
+        let handle = move |request: Request<Brought>| {
             let Serving { server, admission } = answering.clone();
             async move { server.respond(&request, &admission).await }
         };
         listener::serve(listener.into(), tls, serving, handle, limits, drain, metrics).await
     }
 
-    async fn respond(&self, request: &Request<Incoming>, admission: &Admission) -> Response<Pieces> {
+    async fn respond(&self, request: &Request<Brought>, admission: &Admission) -> Response<Pieces> {
         let (method, uri) = (request.method(), request.uri());
         let target = path::target(uri.path(), uri.query());
         // A kubelet asks for its health, and has no certificate to show.
@@ -153,7 +152,7 @@ impl RoutesServer {
 
     async fn answer(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Brought>,
         target: Target,
         admission: &Admission,
     ) -> (Answer, Option<Sending>) {
@@ -185,7 +184,7 @@ impl RoutesServer {
 
     async fn routes(
         &self,
-        request: &Request<Incoming>,
+        request: &Request<Brought>,
         zone: Option<&str>,
         admission: &Admission,
     ) -> (Answer, Option<Sending>) {
@@ -278,7 +277,7 @@ fn named(headers: &HeaderMap) -> Option<Digest> {
 }
 
 /// Why a request is none (RFC 9112 section 3.2), if it is none.
-fn malformed(request: &Request<Incoming>) -> Option<&'static str> {
+fn malformed(request: &Request<Brought>) -> Option<&'static str> {
     match request.headers().get_all(header::HOST).iter().count() {
         0 if request.version() == HttpVersion::HTTP_11 => {
             Some("400 Bad Request: missing required Host header")

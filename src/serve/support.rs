@@ -133,7 +133,7 @@ impl SupportServer {
             None,
             Never,
             handle,
-            Limits { connections: CONNECTIONS, ..Limits::default() },
+            Limits { connections: CONNECTIONS, http2: false, ..Limits::default() },
             drain,
             Metrics::default(),
         );

@@ -1,4 +1,5 @@
 mod bodies;
+mod http2;
 mod polls;
 
 use std::collections::BTreeMap;

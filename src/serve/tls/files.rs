@@ -13,6 +13,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::ByName;
+use crate::serve::http2::ALPN;
 
 /// Where the keys and certificates are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +91,7 @@ impl TlsFiles {
             .expect("ring has ciphers for both versions")
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::new(ByName(keys)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![ALPN.to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 

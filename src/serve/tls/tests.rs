@@ -154,6 +154,26 @@ async fn routes_are_for_clients_with_a_certificate_and_health_is_for_everyone() 
 }
 
 #[tokio::test]
+async fn http2_is_agreed_on_in_the_handshake() {
+    let lab = Lab::new();
+    let (server, _) = lab.serve().await;
+    let mut config = lab.client(Some(identity(&lab.issuer, "skipper")));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let name = ServerName::try_from("a.example").unwrap();
+    let stream = TcpStream::connect(server).await.unwrap();
+    let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = http::Request::get("https://a.example/routes").body(()).unwrap();
+    let (answer, _) = client.send_request(request, true).unwrap();
+    let mut answer = timeout(Duration::from_secs(10), answer).await.expect("in time").unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.body_mut().data().await.unwrap().unwrap(), "a: * -> <shunt>");
+}
+
+#[tokio::test]
 async fn secrets_of_sessions_are_written_where_that_is_asked_for() {
     use std::os::unix::fs::PermissionsExt as _;
 
