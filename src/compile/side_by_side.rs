@@ -1,7 +1,7 @@
 //! Work of a whole compilation, done side by side on as many processors as may be had for it.
 //!
-//! While nobody is served yet, it has all of them. After that it leaves one to the answers: threads that stand back have a
-//! processor all the same until the next tick of the kernel's clock, which is some milliseconds when each has one (sched(7)).
+//! While nobody is served yet, it has all of them. After that it leaves one to the answers: where threads that stand back have
+//! each processor, an answer may wait until the kernel's next tick, some milliseconds.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
