@@ -16,6 +16,7 @@ mod watches;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -28,7 +29,7 @@ use tokio::task::JoinSet;
 use crate::ground::Place;
 
 pub use endpoint::Endpoint;
-pub use fault::Fault;
+pub use fault::{Fault, WatchFault};
 use store::Store;
 use turnstile::Turnstile;
 
@@ -46,6 +47,10 @@ pub struct FakeApi {
 struct Shared {
     store: Arc<Mutex<Store>>,
     faults: Mutex<BTreeMap<Endpoint, Fault>>,
+    /// What is wrong with watches, open ones too.
+    watches: watch::Sender<Option<WatchFault>>,
+    /// How many watches were asked for.
+    watched: AtomicUsize,
     /// How often each endpoint was asked, faulty or not.
     asked: Mutex<BTreeMap<Endpoint, usize>>,
     /// How many of those were writes, refused ones too.
@@ -91,6 +96,8 @@ impl FakeApi {
         let shared = Arc::new(Shared {
             store,
             faults: Mutex::default(),
+            watches: watch::Sender::default(),
+            watched: AtomicUsize::default(),
             asked: Mutex::default(),
             written: Mutex::default(),
             healed: watch::Sender::new(0),
@@ -154,8 +161,19 @@ impl FakeApi {
         self.shared.faults.lock().insert(endpoint, fault);
     }
 
+    /// From now on watches are so.
+    pub fn break_watches_with(&self, fault: WatchFault) {
+        self.shared.watches.send_replace(Some(fault));
+    }
+
+    /// How many watches were asked for so far, those of Leases too.
+    pub fn watched(&self) -> usize {
+        self.shared.watched.load(Ordering::Relaxed)
+    }
+
     /// From now on everything answers as it should; connections that stall are closed.
     pub fn heal(&self) {
+        self.shared.watches.send_replace(None);
         self.shared.faults.lock().clear();
         self.shared.healed.send_modify(|times| *times += 1);
     }

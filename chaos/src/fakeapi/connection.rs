@@ -2,6 +2,7 @@
 //! asks once for each answer that it gets, faulty or not.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -68,7 +69,11 @@ pub(super) async fn converse(mut stream: TcpStream, shared: &Shared) -> io::Resu
         return Ok(());
     }
     if request.method == "GET" && matches!(parameter(query, "watch"), Some("1" | "true")) {
-        return watches::serve(&mut stream, &shared.store, target, query).await;
+        shared.watched.fetch_add(1, Ordering::Relaxed);
+        return match watches::refusal(&shared.watches, query) {
+            Some(code) => send(&mut stream, code, &status(code, "Refused")).await,
+            None => watches::serve(&mut stream, shared, target, query).await,
+        };
     }
     let (code, body) = answer(&mut shared.store.lock(), &request.method, target, query, &request.body);
     send(&mut stream, code, &body).await

@@ -39,6 +39,21 @@ pub enum Fault {
     Frozen(u64),
 }
 
+/// One thing that is wrong with watches, whatever they are of; lists are sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchFault {
+    /// None tells anything any more, nor ends: those that are open, and new ones.
+    Frozen,
+    /// What happens is not told, but bookmarks are as if it had been.
+    Forgetful,
+    /// Each is refused with this status.
+    Status(u16),
+    /// Lists do not come as streams: 422.
+    NoStreams,
+    /// The server has never heard of lists as streams: what is there is told, and no word that this is all.
+    Unmarked,
+}
+
 impl Fault {
     /// All of them, but [`Fault::Frozen`], which is no fault where nothing was written.
     pub const ALL: [Self; 13] = [

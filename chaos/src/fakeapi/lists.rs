@@ -84,7 +84,7 @@ fn list(store: &Store, target: Target<'_>, query: &str, now: u64) -> Result<Valu
 }
 
 /// What a request for all of a kind, or of a namespace, is about.
-pub(super) fn matches(target: Target<'_>, query: &str, (endpoint, namespace, name): &Key) -> bool {
+pub(super) fn matches(target: Target<'_>, query: &str, Key(endpoint, namespace, name): &Key) -> bool {
     let wanted = parameter(query, "fieldSelector").and_then(|text| {
         let text = text.replace("%3D", "=");
         text.strip_prefix("metadata.name=").map(|name| name.trim_start_matches('=').to_owned())
@@ -101,7 +101,7 @@ fn matching<'a>(objects: &'a Objects, target: Target<'_>, query: &str) -> Vec<&'
 fn create(store: &mut Store, target: Target<'_>, body: &[u8]) -> Result<Value, Refusal> {
     let (object, name) = read(body)?;
     let namespace = target.namespace.unwrap_or("default").to_owned();
-    store.create((target.endpoint, namespace, name), object).map(|made| (*made).clone())
+    store.create(Key(target.endpoint, namespace, name), object).map(|made| (*made).clone())
 }
 
 fn replace(store: &mut Store, target: Target<'_>, body: &[u8]) -> Result<Value, Refusal> {
@@ -117,7 +117,7 @@ fn read(body: &[u8]) -> Result<(Value, String), Refusal> {
 }
 
 fn key(target: Target<'_>) -> Option<Key> {
-    Some((target.endpoint, target.namespace?.to_owned(), target.name?.to_owned()))
+    Some(Key(target.endpoint, target.namespace?.to_owned(), target.name?.to_owned()))
 }
 
 /// Makes these, and only these, its objects, write by write; Leases are no manifests and stay.

@@ -4,6 +4,7 @@
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/>). What can go wrong: an object is there already, or not
 //! there; a write was meant for another version or another object of that name; a version is forgotten.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ const FIRST: u64 = 1000;
 /// How many changes are remembered.
 const HISTORY: usize = 4096;
 
-/// Where an object is: its kind, its namespace and its name.
-pub(super) type Key = (Endpoint, String, String);
+/// Where an object is: its kind, its namespace and its name. In the order of the real store's keys, which end a namespace by
+/// a slash: `a-b/x` comes before `a/x`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Key(pub(super) Endpoint, pub(super) String, pub(super) String);
 
 /// What the store holds, in the order of its keys, as it is listed.
 pub(super) type Objects = BTreeMap<Key, Arc<Value>>;
@@ -49,6 +52,24 @@ pub(super) enum Refusal {
     Conflict,
     Expired,
     Invalid,
+}
+
+impl Key {
+    fn path(&self) -> impl Iterator<Item = u8> + use<'_> {
+        self.1.bytes().chain([b'/']).chain(self.2.bytes())
+    }
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0).then_with(|| self.path().cmp(other.path()))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Store {
@@ -169,11 +190,11 @@ impl Store {
 pub(super) fn key_of(manifest: &Value) -> Option<Key> {
     let endpoint = Endpoint::of_kind(manifest["kind"].as_str()?)?;
     let text = |field: &str| manifest["metadata"][field].as_str().filter(|text| !text.is_empty());
-    Some((endpoint, text("namespace").unwrap_or("default").to_owned(), text("name")?.to_owned()))
+    Some(Key(endpoint, text("namespace").unwrap_or("default").to_owned(), text("name")?.to_owned()))
 }
 
 /// Gives an object what every object has.
-fn complete((endpoint, namespace, name): &Key, object: &mut Value, uid: &str) {
+fn complete(Key(endpoint, namespace, name): &Key, object: &mut Value, uid: &str) {
     object["apiVersion"] = json!(endpoint.api_version());
     object["kind"] = json!(endpoint.kind());
     object["metadata"]["namespace"] = json!(namespace);
@@ -186,7 +207,7 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Key {
-        (Endpoint::Services, "x".to_owned(), name.to_owned())
+        Key(Endpoint::Services, "x".to_owned(), name.to_owned())
     }
 
     fn version_of(object: &Value) -> &str {
@@ -244,7 +265,7 @@ mod tests {
     #[test]
     fn manifests_without_a_namespace_are_in_the_default_one() {
         let found = key_of(&json!({"kind": "Ingress", "metadata": {"name": "a", "namespace": null}}));
-        assert_eq!(found, Some((Endpoint::Ingresses, "default".to_owned(), "a".to_owned())));
+        assert_eq!(found, Some(Key(Endpoint::Ingresses, "default".to_owned(), "a".to_owned())));
         assert_eq!(key_of(&json!({"kind": "Ingress", "metadata": null})), None);
         assert_eq!(key_of(&json!({"kind": "Pod", "metadata": {"name": "a"}})), None);
     }

@@ -1,20 +1,23 @@
 //! Watches: what changes, as it changes, a line of JSON each
 //! (<https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes>).
 //!
-//! In: the version that the client has seen; without one, what is there comes first. Out: events, and bookmarks where the
-//! client takes them. What can go wrong: the version is forgotten (an event with 410), the client goes away.
+//! In: the version that the client has seen; without one, what is there comes first, and a word that this is all where it was
+//! asked for as a list. Out: events, and bookmarks where the client takes them. What can go wrong: the version is forgotten (an
+//! event with 410), the client goes away, and whatever [`WatchFault`] says.
 
 use std::io;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Shared;
 use super::connection::gone;
 use super::endpoint::Target;
+use super::fault::WatchFault;
 use super::lists::{matches, parameter, status};
 use super::store::{Change, Refusal, Store};
 
@@ -27,10 +30,12 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// Sends events until the client has enough of them, its time is up, or what it has seen is forgotten.
 pub(super) async fn serve(
     stream: &mut TcpStream,
-    store: &Mutex<Store>,
+    shared: &Shared,
     target: Target<'_>,
     query: &str,
 ) -> io::Result<()> {
+    let store = &shared.store;
+    let mut faults = shared.watches.subscribe();
     // No length: the watch ends with its connection.
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
@@ -45,16 +50,27 @@ pub(super) async fn serve(
         None => {
             let (there, version) = all(&store.lock(), target, query);
             write(stream, &there).await?;
+            if as_list(query) && *faults.borrow() != Some(WatchFault::Unmarked) {
+                let mut all = bookmark(target, version);
+                all["object"]["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+                write(stream, &[all]).await?;
+            }
             version
         }
     };
     loop {
+        tokio::select! {
+            _ = faults.wait_for(|fault| *fault != Some(WatchFault::Frozen)) => {}
+            () = gone(stream) => return Ok(()),
+        }
         versions.mark_unchanged();
         let events = since(&store.lock(), target, query, seen);
         let Ok((events, version)) = events else {
             return write(stream, &[json!({"type": "ERROR", "object": status(410, "Expired")})]).await;
         };
-        write(stream, &events).await?;
+        if *faults.borrow() != Some(WatchFault::Forgetful) {
+            write(stream, &events).await?;
+        }
         seen = version;
         tokio::select! {
             changed = versions.changed() => if changed.is_err() { return Ok(()) },
@@ -62,10 +78,25 @@ pub(super) async fn serve(
                 write(stream, &[bookmark(target, seen)]).await?;
                 mark += BOOKMARKS;
             }
+            _ = faults.changed() => {}
             () = tokio::time::sleep_until(end) => return Ok(()),
             () = gone(stream) => return Ok(()),
         }
     }
+}
+
+/// The status that a watch is refused with, if it is.
+pub(super) fn refusal(faults: &watch::Sender<Option<WatchFault>>, query: &str) -> Option<u16> {
+    match *faults.borrow() {
+        Some(WatchFault::Status(code)) => Some(code),
+        Some(WatchFault::NoStreams) if as_list(query) => Some(422),
+        _ => None,
+    }
+}
+
+/// Whether it is asked for as a list that goes on.
+fn as_list(query: &str) -> bool {
+    parameter(query, "sendInitialEvents") == Some("true")
 }
 
 fn all(store: &Store, target: Target<'_>, query: &str) -> (Vec<Value>, u64) {
