@@ -13,6 +13,7 @@ use chaos::ground::proof::GroundArgs;
 use chaos::image::ImageArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
+use chaos::numbers::changes::ChangesArgs;
 use chaos::parity::ParityArgs;
 use chaos::plays::matrix::MatrixArgs;
 use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
@@ -70,6 +71,9 @@ enum Command {
     Cut(CutArgs),
     /// Measure failover and skew of three replicas on this machine. Needs nothing but Rust.
     Numbers(NumbersArgs),
+    /// Measure how long a change takes from the API server to all replicas, with --watch and by polls. Needs etcd and
+    /// kube-apiserver (see peers).
+    Changes(ChangesArgs),
     /// Compute what fleets and clusters cost that are larger than any test.
     Scale(ScaleArgs),
     /// Count steps back: clients poll round-robin while replicas are killed and stopped. Needs routesrv (see peers).
@@ -129,6 +133,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Elections(args) => args.run().await,
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
+        Command::Changes(args) => args.run().await,
         Command::Bench(args) => args.run().await,
         Command::Scale(args) => args.run(),
         Command::Polls(args) => args.run().await,

@@ -3,6 +3,7 @@
 //! In: nothing but the binary; manifests and a lease file take the place of a cluster. Out: a table, JSON where it is
 //! asked for, and whether every limit is kept. What can go wrong: a replica that does not come back in time.
 
+pub mod changes;
 mod demo;
 mod failover;
 mod hung;

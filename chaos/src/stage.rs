@@ -12,6 +12,7 @@ pub mod manifests;
 pub mod pki;
 pub mod program;
 pub mod replica;
+pub mod rights;
 pub mod skipper;
 pub mod vip;
 

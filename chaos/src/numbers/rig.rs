@@ -18,7 +18,7 @@ const SETTLED: Duration = Duration::from_secs(30);
 const PATHS: usize = 10;
 
 /// Routes that come of it: each path has its own and one that redirects to HTTPS, and the host one for the rest.
-const ROUTES: usize = 2 * PATHS + 1;
+pub(super) const ROUTES: usize = 2 * PATHS + 1;
 
 /// The running replicas and their manifests.
 pub struct Rig {
@@ -78,7 +78,7 @@ impl Rig {
 }
 
 /// A RouteGroup of [`PATHS`] paths.
-fn group(number: usize) -> Value {
+pub(super) fn group(number: usize) -> Value {
     let routes = (0..PATHS).map(|n| json!({"pathSubtree": format!("/{n}")}));
     json!({
         "apiVersion": "zalando.org/v1", "kind": "RouteGroup",

@@ -28,6 +28,11 @@ impl Series {
         Self { part: 0.99, ..self }
     }
 
+    /// The same, where half of the samples must keep the limit.
+    pub fn p50(self) -> Self {
+        Self { part: 0.5, ..self }
+    }
+
     /// Adds a sample.
     pub fn push(&mut self, sample: Duration) {
         self.samples_ms.push(sample.as_secs_f64() * 1e3);

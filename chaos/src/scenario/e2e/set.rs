@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 use super::Server;
@@ -19,6 +19,7 @@ use crate::stage::backend::Backend;
 use crate::stage::cluster::{Apply, Cluster};
 use crate::stage::fleet::Fleet;
 use crate::stage::replica::Replica;
+use crate::stage::rights::{self, Account};
 use crate::stage::skipper::Skipper;
 use crate::stage::vip::{Probe, Vip};
 use crate::stage::{Folder, manifests, program};
@@ -138,28 +139,9 @@ async fn bellwethers(
     folder: &Folder,
     history: &History,
 ) -> Result<Fleet> {
-    let mut deploy = manifests::deployed("base")?;
-    deploy.extend(manifests::deployed("exec")?);
-    deploy.extend(manifests::deployed("ingress-status")?);
-    let kind = |document: &Value| document["kind"].as_str().unwrap_or_default().to_owned();
-    let (namespaces, deploy): (Vec<_>, Vec<_>) = deploy.into_iter().partition(|one| kind(one) == "Namespace");
-    cluster.apply(&namespaces, Apply::ForGood).await?;
-    cluster.apply(&deploy, Apply::DryRun).await?;
-    let granting = |one: &&Value| {
-        kind(one).ends_with("Role") || kind(one).ends_with("RoleBinding") || kind(one) == "ServiceAccount"
-    };
-    let rights: Vec<Value> = deploy.iter().filter(granting).cloned().collect();
-    cluster.apply(&rights, Apply::ForGood).await?;
-    say(
-        history,
-        format!("deploy/: {} objects pass a dry run, {} of them are applied", deploy.len(), rights.len()),
-    );
-
-    let account =
-        rights.iter().find(|one| kind(one) == "ServiceAccount").context("deploy/ has no ServiceAccount")?;
-    let name = account["metadata"]["name"].as_str().context("the ServiceAccount has no name")?;
-    let namespace = account["metadata"]["namespace"].as_str().unwrap_or("default");
-    let kubeconfig = cluster.kubeconfig_of(namespace, name).await?;
+    let account = rights::grant(cluster, &["base", "exec", "ingress-status"]).await?;
+    let Account { namespace, kubeconfig, deployed, granted } = account;
+    say(history, format!("deploy/: {deployed} objects pass a dry run, {granted} of them are applied"));
     let mut flags = FLAGS.map(str::to_owned).to_vec();
     flags.extend([
         "--source=kubernetes".to_owned(),
