@@ -40,7 +40,7 @@ use crate::serve::{
 };
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::snapshot::{Cell, Shelf};
-use crate::source::{AccessError, Source, SourceConfig};
+use crate::source::{self, AccessError, Source, SourceConfig};
 use crate::time::Clock;
 use crate::writes::elections;
 
@@ -143,8 +143,6 @@ impl Node {
         let tls = options.tls.clone().map(Tls::load).transpose()?;
         let filters = Filters::new(&options.filters)?;
         let clock: Arc<dyn Clock> = machine.clock.clone();
-        let source = SourceConfig::of(&options, machine.in_pod, machine.net.clone());
-        let source = Source::open(source, clock.clone()).await?;
 
         let mut registry = Registry::default();
         let routes_metrics = serve::Metrics::default();
@@ -154,6 +152,8 @@ impl Node {
         let ours = registry.sub_registry_with_prefix("bellwether");
         let replication_metrics = replication::metrics::Metrics::register(ours);
         let publish_metrics = publish::Metrics::register(ours, routes_metrics.clone(), gauges.clone());
+        let source = SourceConfig::of(&options, machine.in_pod, machine.net.clone());
+        let source = Source::open(source, clock.clone(), source::Metrics::register(ours)).await?;
         let writes = writes::open(&options, &machine, ours).await?;
         let gate = Arc::new(Gate::new(options.guard, ours).telling(writes.events.clone()));
         let election = election::start(&options, &machine, &mut registry).await?;

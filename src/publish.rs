@@ -123,6 +123,7 @@ impl<S: ObjectSource> Publisher<S> {
                     }
                 });
                 self.gate.close();
+                self.source.rest();
                 forget_at = Some(Instant::now() + KEPT);
                 continue;
             }
@@ -202,11 +203,16 @@ impl<S: ObjectSource> Publisher<S> {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
+                // While a table is held, equal polls count, each of which asks for everything.
+                () = self.source.changed(), if self.gate.held().is_none() => {}
                 // An operator waits for it.
                 () = self.gate.released() => {}
                 Ok(()) = orders.changed() => {}
             }
             self.election.alive();
+            if self.gate.held().is_some() {
+                self.source.doubt();
+            }
             let started = Instant::now();
             let result = self.poll(term).await;
             self.election.alive();

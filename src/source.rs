@@ -17,7 +17,7 @@ pub mod kubernetes;
 pub mod manifests;
 pub mod versions;
 
-pub use kubernetes::{Access, AccessError, Deadlines, Kubernetes, KubernetesConfig};
+pub use kubernetes::{Access, AccessError, Deadlines, Kubernetes, KubernetesConfig, Metrics, WatchTiming};
 pub use manifests::{ManifestError, Manifests};
 
 /// One of the two ports of the program: reads a whole, consistent set of objects.
@@ -34,6 +34,18 @@ pub trait ObjectSource: Send + 'static {
     fn raise_floor(&mut self, versions: &BTreeMap<String, String>) {
         let _ = versions;
     }
+
+    /// Waits until it is worth reading before its time, where a source hears of changes by itself; else for ever. May be dropped
+    /// at any moment, and called again.
+    fn changed(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// What was read is doubtful: the next read asks the upstream for everything, whatever was heard meanwhile.
+    fn doubt(&mut self) {}
+
+    /// The term is over: nothing is heard until the next read.
+    fn rest(&mut self) {}
 
     /// Gives back what only makes the next read cheaper: there may be none for long.
     fn forget(&mut self) {}
@@ -104,6 +116,7 @@ impl SourceConfig {
                 namespace: Some(options.api.namespace.clone()).filter(|namespace| !namespace.is_empty()),
                 endpoint_slices: options.compile.endpoint_slices,
                 deadlines: Deadlines::default(),
+                watch: options.watch.then(WatchTiming::default),
             }),
         };
         Self { upstream, default_filters: options.default_filters_dir.clone() }
@@ -111,19 +124,24 @@ impl SourceConfig {
 }
 
 impl Source {
-    /// The source that `config` describes. Nothing is read yet.
+    /// The source that `config` describes, which counts its watches in `metrics`. Nothing is read yet.
     ///
     /// # Errors
     ///
     /// Where the access to the API cannot be right.
-    pub async fn open(config: SourceConfig, clock: Arc<dyn Clock>) -> Result<Self, AccessError> {
+    pub async fn open(
+        config: SourceConfig,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Result<Self, AccessError> {
         let SourceConfig { upstream, default_filters } = config;
         Ok(match upstream {
             Upstream::Manifests(path, namespace) => {
                 Self::Manifests(Box::new(Manifests::new(path, default_filters).only(namespace)))
             }
             Upstream::Kubernetes(config) => {
-                Self::Kubernetes(Box::new(Kubernetes::new(config, default_filters, clock).await?))
+                let source = Kubernetes::new(config, default_filters, clock).await?;
+                Self::Kubernetes(Box::new(source.counting(metrics)))
             }
         })
     }
@@ -141,6 +159,27 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.raise_floor(versions),
             Self::Manifests(source) => source.raise_floor(versions),
+        }
+    }
+
+    async fn changed(&mut self) {
+        match self {
+            Self::Kubernetes(source) => source.changed().await,
+            Self::Manifests(source) => source.changed().await,
+        }
+    }
+
+    fn doubt(&mut self) {
+        match self {
+            Self::Kubernetes(source) => source.doubt(),
+            Self::Manifests(source) => source.doubt(),
+        }
+    }
+
+    fn rest(&mut self) {
+        match self {
+            Self::Kubernetes(source) => source.rest(),
+            Self::Manifests(source) => source.rest(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 14] = [
+const PURE: [&str; 15] = [
     "eskip",
     "object",
     "compile",
@@ -12,6 +12,7 @@ const PURE: [&str; 14] = [
     "orders",
     "re2",
     "snapshot",
+    "source/kubernetes/mirror",
     "election/core",
     "replication/core",
     "replication/ledger",

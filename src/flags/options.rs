@@ -41,6 +41,8 @@ pub struct ServeOptions {
     pub support_listener: Option<SocketAddr>,
     /// `-source-poll-timeout`: how often the leader reads the upstream.
     pub poll_interval: Duration,
+    /// `--watch`: the leader hears of changes from the API server, and reads all of it only now and then.
+    pub watch: bool,
     /// `-wait-for-healthcheck-interval`: after SIGTERM, how long to go on serving before the listeners close.
     pub linger: Duration,
     /// `--drain-timeout`: after that, how long responses under way may still take.

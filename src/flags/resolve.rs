@@ -46,6 +46,7 @@ pub(super) fn serve(
             .map(|text| address::listener("support-listener", &text))
             .transpose()?,
         poll_interval: poll_interval(values)?,
+        watch: watch(values, &source, &mut notes),
         linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
         bytes_under_way: bytes_under_way(values)?,
@@ -221,6 +222,15 @@ fn poll_interval(values: &Values) -> Result<Duration, FlagError> {
         Ok(millis @ 10..=3_600_000) => Ok(Duration::from_millis(millis)),
         _ => Err(FlagError::value(NAME, values.text(NAME), "is not within 10 and 3600000 milliseconds")),
     }
+}
+
+fn watch(values: &Values, source: &SourceOptions, notes: &mut Vec<Note>) -> bool {
+    let wanted = values.switch("watch");
+    if wanted && *source != SourceOptions::Kubernetes {
+        let text = "--watch has no effect with manifests: they are looked at with each poll".to_owned();
+        notes.push(Note { warning: true, text });
+    }
+    wanted
 }
 
 fn bytes_under_way(values: &Values) -> Result<u64, FlagError> {

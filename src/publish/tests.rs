@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::*;
 use crate::election::store::memory::MemoryLease;
@@ -20,6 +20,15 @@ struct Scripted {
     asked: mpsc::Sender<()>,
     answers: mpsc::Receiver<Reading>,
     forgotten: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
+}
+
+/// What a source that hears of changes is told, and tells.
+#[derive(Default)]
+struct Heard {
+    change: Notify,
+    doubts: AtomicUsize,
+    rests: AtomicUsize,
 }
 
 impl ObjectSource for Scripted {
@@ -29,6 +38,18 @@ impl ObjectSource for Scripted {
             Some(reading) => Ok(reading),
             None => std::future::pending().await,
         }
+    }
+
+    async fn changed(&mut self) {
+        self.heard.change.notified().await;
+    }
+
+    fn doubt(&mut self) {
+        self.heard.doubts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn rest(&mut self) {
+        self.heard.rests.fetch_add(1, Ordering::SeqCst);
     }
 
     fn forget(&mut self) {
@@ -43,12 +64,18 @@ struct Lab {
     asked: mpsc::Receiver<()>,
     answers: mpsc::Sender<Reading>,
     forgotten: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     epoch: u64,
 }
 
 impl Lab {
     /// A replica that serves `last_known_good` and leads epoch 10.
     async fn start(last_known_good: Option<Snapshot>) -> Self {
+        Self::start_every(Duration::from_millis(1), last_known_good).await
+    }
+
+    /// The same, which polls so often.
+    async fn start_every(interval: Duration, last_known_good: Option<Snapshot>) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(BootClock);
         let replica = Replica::new(last_known_good);
         let hub = Hub::new("r0".to_owned(), replica, Arc::default(), clock.clone(), Default::default());
@@ -68,11 +95,17 @@ impl Lab {
         let (asked_sender, asked) = mpsc::channel(1);
         let (answers, answered) = mpsc::channel(1);
         let forgotten = Arc::<AtomicUsize>::default();
+        let heard = Arc::<Heard>::default();
         let publisher = Publisher {
-            source: Scripted { asked: asked_sender, answers: answered, forgotten: forgotten.clone() },
+            source: Scripted {
+                asked: asked_sender,
+                answers: answered,
+                forgotten: forgotten.clone(),
+                heard: heard.clone(),
+            },
             settings: Arc::new(Settings::default()),
             services: Vec::new(),
-            interval: Duration::from_millis(1),
+            interval,
             hub: hub.clone(),
             peers: Vec::new(),
             security: Security::default(),
@@ -86,7 +119,7 @@ impl Lab {
         };
         let (role, roles) = watch::channel(Role::Follower(None));
         tokio::spawn(publisher.run(roles));
-        let mut lab = Self { hub, gate, role, asked, answers, forgotten, epoch: 9 };
+        let mut lab = Self { hub, gate, role, asked, answers, forgotten, heard, epoch: 9 };
         lab.next_term().await;
         lab
     }
@@ -169,6 +202,32 @@ async fn mass_deletion_is_held_and_passes_with_the_third_equal_poll() {
     assert!(held.falls.values().all(|fall| (fall.to * 2, fall.polls) == (fall.from, 2)), "{held:?}");
     lab.poll(&groups(20)).await;
     assert_eq!((count(&lab.table().await), lab.gate.held()), (20, None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_is_heard_is_read_at_once_but_while_a_table_is_held() {
+    let mut lab = Lab::start_every(Duration::from_secs(3), None).await;
+    let began = Instant::now();
+    for at in 0..20 {
+        lab.heard.change.notify_one();
+        lab.poll(&groups(40 + at)).await;
+    }
+    assert_eq!(count(&lab.table().await), 59);
+    assert!(began.elapsed() < Duration::from_secs(3), "no poll was waited for");
+    assert_eq!(lab.heard.doubts.load(Ordering::SeqCst), 0);
+    // The read that finds it small was called for; those that count are polls, each of which doubts what was heard.
+    lab.heard.change.notify_one();
+    lab.heard.change.notify_one();
+    let held = Instant::now();
+    lab.poll(&groups(20)).await;
+    assert!(
+        held.elapsed() > Duration::from_secs(2),
+        "equal polls are not nearer to each other than polls are"
+    );
+    assert!(lab.gate.held().is_some());
+    assert_eq!(lab.heard.doubts.load(Ordering::SeqCst), 1);
+    lab.next_term().await;
+    assert_eq!(lab.heard.rests.load(Ordering::SeqCst), 1, "between terms nothing is heard");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
 //! Objects from a Kubernetes API: five calls, all of which succeed, or the poll counts for nothing.
 //!
 //! Each call has a deadline that includes its body, and so has the whole. Lists older than those of the last poll
-//! are refused (design D6): see [`super::versions`].
+//! are refused (design D6): see [`super::versions`]. With `--watch` a poll's lists are watched from where they end, and what
+//! the watches tell is read in place of lists until anything is wrong with them; then the next poll begins anew
+//! (docs/decisions/0008-a-watch-is-a-poll-that-goes-on.md).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,24 +15,27 @@ mod call;
 mod discovery;
 mod explain;
 mod list;
+mod lister;
+mod metrics;
+mod mirror;
 mod page;
 mod resource;
-
-use kube::client::Client;
+mod stream;
+mod watching;
 
 pub(crate) use access::chain;
 pub use access::{Access, AccessError, connect};
+pub use metrics::Metrics;
 
 use super::versions::{Floor, Verdict};
 use super::{ObjectSource, Reading, SourceError, default_filters};
 use crate::compile::Diagnostic;
 use crate::net::Net;
 use crate::object::{Kind, Objects};
-use crate::time::Clock;
-use call::{Call, Verb};
+use crate::time::{Clock, Moment};
 use list::List;
-use page::Page;
-use resource::Resource;
+use lister::{For, Lister};
+use watching::Watching;
 
 /// What to read, and from where.
 #[derive(Clone, Debug)]
@@ -45,6 +50,8 @@ pub struct KubernetesConfig {
     pub endpoint_slices: bool,
     /// How long it may take.
     pub deadlines: Deadlines,
+    /// `--watch`: with which times; `None` where each read is a poll.
+    pub watch: Option<WatchTiming>,
 }
 
 /// How long the calls of a poll may take.
@@ -58,22 +65,58 @@ pub struct Deadlines {
     pub poll: Duration,
 }
 
+/// The times of watches (design D7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchTiming {
+    /// What has changed is read after so long without another change,
+    pub quiet: Duration,
+    /// but at the latest so long after the first.
+    pub most: Duration,
+    /// Between two audits.
+    pub audit: Duration,
+    /// When a connection is asked to end: shortly before, the server sends a bookmark.
+    pub length: Duration,
+    /// A connection without a byte for so long is frozen; longer than `length`.
+    pub silence: Duration,
+    /// How long after an audit what it has found may still be told.
+    pub grace: Duration,
+}
+
 /// Reads the objects of a cluster.
 pub struct Kubernetes {
-    client: Client,
-    config: KubernetesConfig,
+    lister: Lister,
+    watch: Option<WatchTiming>,
     default_filters: Option<PathBuf>,
+    deadline: Duration,
     clock: Arc<dyn Clock>,
     floor: Floor,
-    /// The pages of each list as they were read last.
-    known: HashMap<Kind, Vec<Arc<Page>>>,
     /// What discovery last said; its change is worth a line.
     route_groups: Option<bool>,
+    /// The watches that are under way; none where the next read is a poll.
+    watching: Option<Watching>,
+    /// No watch begins before.
+    watch_at: Moment,
+    /// The next read asks for everything again.
+    doubted: bool,
+    metrics: Metrics,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
         Self { stall: Duration::from_secs(5), list: Duration::from_secs(20), poll: Duration::from_secs(30) }
+    }
+}
+
+impl Default for WatchTiming {
+    fn default() -> Self {
+        Self {
+            quiet: Duration::from_millis(20),
+            most: Duration::from_secs(1),
+            audit: Duration::from_secs(60),
+            length: Duration::from_secs(30),
+            silence: Duration::from_secs(35),
+            grace: Duration::from_secs(1),
+        }
     }
 }
 
@@ -90,56 +133,73 @@ impl Kubernetes {
     ) -> Result<Self, AccessError> {
         let client = connect(&config.access, &config.net).await?;
         Ok(Self {
-            client,
-            config,
+            watch: config.watch,
+            deadline: config.deadlines.poll,
+            lister: Lister::new(client, config),
             default_filters,
             clock,
             floor: Floor::default(),
-            known: HashMap::new(),
             route_groups: None,
+            watching: None,
+            watch_at: Moment::default(),
+            doubted: false,
+            metrics: Metrics::default(),
         })
     }
 
-    fn call(&self, verb: Verb, kind: Kind) -> Call<'_> {
-        let (client, stall) = (&self.client, self.config.deadlines.stall);
-        Call { client, stall, verb, resource: Resource::of(kind) }
+    /// The same source, which counts its watches there.
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
-    async fn list(&self, kind: Kind) -> Result<List, SourceError> {
-        let path = Resource::of(kind).path(self.config.namespace.as_deref());
-        let before = self.known.get(&kind).map_or(&[][..], Vec::as_slice);
-        list::list(self.call(Verb::List, kind), &path, before, self.config.deadlines.list).await
-    }
-
-    async fn route_groups(&self) -> Result<Option<List>, SourceError> {
-        let call = self.call(Verb::Discover, Kind::RouteGroup);
-        if discovery::serves(call, self.config.deadlines.list).await? {
-            self.list(Kind::RouteGroup).await.map(Some)
-        } else {
-            Ok(None)
+    /// What the watches have told; none where there are none, or they have ended.
+    async fn watched(&mut self) -> Option<Reading> {
+        let watching = self.watching.as_mut().filter(|_| !self.doubted);
+        let broken = match watching {
+            None => {
+                self.watching = None;
+                return None;
+            }
+            Some(watching) => match watching.read().await {
+                Ok(reading) => {
+                    self.floor.raise(&reading.objects.resource_versions);
+                    return Some(reading);
+                }
+                Err(broken) => broken,
+            },
+        };
+        self.watching = None;
+        self.metrics.ended(broken.reason);
+        let again = if broken.lived { "at once" } else { "with the next audit" };
+        tracing::warn!(reason = %broken.error, again, "changes are not heard of any more; all is read again");
+        if let Some(timing) = self.watch.filter(|_| !broken.lived) {
+            self.watch_at = self.clock.now() + timing.audit;
         }
+        None
     }
 
-    /// First what refers, then what is referred to: whatever an Ingress named when it was read is there when the
-    /// Services and their addresses are read after it. All at once could send a moved Ingress nowhere for a poll.
-    async fn read_all(&mut self) -> Result<(Reading, bool), SourceError> {
-        let addresses = if self.config.endpoint_slices { Kind::EndpointSlice } else { Kind::Endpoints };
-        let (ingresses, route_groups) = tokio::try_join!(self.list(Kind::Ingress), self.route_groups())?;
-        let (services, endpoints) = tokio::try_join!(self.list(Kind::Service), self.list(addresses))?;
-        let found = route_groups.is_some();
+    /// Asks for everything, and watches it from there where that is wanted.
+    async fn poll(&mut self) -> Result<Reading, SourceError> {
+        let doubted = std::mem::take(&mut self.doubted);
+        let watch = self.watch.filter(|_| !doubted && self.clock.now() >= self.watch_at);
+        let what_for = if watch.is_some() { For::Watching } else { For::Reading };
+        let lists = self.lister.read(what_for).await?;
         let mut reading = Reading::default();
-        let lists = [
-            (Kind::Ingress, Some(ingresses)),
-            (Kind::RouteGroup, route_groups),
-            (Kind::Service, Some(services)),
-            (addresses, Some(endpoints)),
-        ];
-        self.known.clear();
-        for (kind, list) in lists.into_iter().filter_map(|(kind, list)| Some((kind, list?))) {
-            add(&mut reading, kind, &list);
-            self.known.insert(kind, list.pages);
+        lists.kinds.iter().for_each(|(kind, list)| add(&mut reading, *kind, list));
+        self.judge(&mut reading)?;
+        self.note_route_groups(lists.kinds.iter().any(|(kind, _)| *kind == Kind::RouteGroup));
+        if let Some(timing) = watch {
+            let (lister, clock, metrics) = (self.lister.clone(), self.clock.clone(), self.metrics.clone());
+            match Watching::begin(lists, lister, timing, clock, metrics) {
+                Ok(watching) => self.watching = Some(watching),
+                Err(error) => {
+                    tracing::error!(%error, "this API server's lists cannot be watched: they are polled");
+                    self.metrics.ended("unordered");
+                    self.watch = None;
+                }
+            }
         }
-        Ok((reading, found))
+        Ok(reading)
     }
 
     /// Nothing older than the last poll counts.
@@ -176,16 +236,12 @@ impl Kubernetes {
 
 impl ObjectSource for Kubernetes {
     async fn read(&mut self) -> Result<Reading, SourceError> {
-        let deadline = self.config.deadlines.poll;
-        let (mut reading, found) =
-            tokio::time::timeout(deadline, self.read_all()).await.map_err(|_| {
-                let cause = format!("not complete within {}", explain::seconds(deadline));
-                SourceError::new("read objects", cause, "timeout")
-            })??;
-        self.judge(&mut reading)?;
-        self.note_route_groups(found);
+        let mut reading = match self.watched().await {
+            Some(reading) => reading,
+            None => self.poll().await?,
+        };
         if let Some(dir) = self.default_filters.clone() {
-            let (filters, diagnostics) = read_default_filters(dir, deadline).await?;
+            let (filters, diagnostics) = read_default_filters(dir, self.deadline).await?;
             reading.objects.default_filters = filters;
             reading.diagnostics.extend(diagnostics);
         }
@@ -196,8 +252,25 @@ impl ObjectSource for Kubernetes {
         self.floor.raise(versions);
     }
 
+    async fn changed(&mut self) {
+        match &mut self.watching {
+            Some(watching) => watching.changed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
+    fn rest(&mut self) {
+        self.watching = None;
+        self.watch_at = Moment::default();
+        self.lister.rest();
+    }
+
     fn forget(&mut self) {
-        self.known.clear();
+        self.lister.forget();
     }
 }
 

@@ -69,7 +69,7 @@ impl Floor {
 }
 
 /// Resource versions compare as decimal numbers of any length (KEP-5504); `None` where one is not such a number.
-fn order(a: &str, b: &str) -> Option<Ordering> {
+pub(super) fn order(a: &str, b: &str) -> Option<Ordering> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !number(a) || !number(b) {
         return None;

@@ -29,7 +29,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 34] = [
+pub(super) static SERVE: [Spec; 35] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -93,6 +93,9 @@ pub(super) static SERVE: [Spec; 34] = [
 
     own("kubernetes-ca-file", Path, "", Api,
         "the authority (PEM) that signed the certificate at -kubernetes-url; by default those that the system trusts"),
+    own("watch", Bool, "false", Api,
+        "the leader hears of each change at once, by watches, and reads all of it once a minute to find what these did not \
+         tell; without it, it reads all of it each -source-poll-timeout"),
     own("kubeconfig", Path, "", Api, "a kubeconfig, for development; $KUBECONFIG is not read"),
     own("log-format", Choice(FORMATS), "text", Logs, "text or json"),
 ];

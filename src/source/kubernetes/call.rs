@@ -37,6 +37,7 @@ pub(super) enum Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verb {
     List,
+    Watch,
     Discover,
 }
 
@@ -54,12 +55,18 @@ impl Call<'_> {
     /// Asks for `target`, a path with its query. Ends soon after the server stops sending; the caller has the
     /// deadline for the whole.
     pub(super) async fn get(&self, target: &str) -> Result<Bytes, Failure> {
+        let body = self.open(target).await?;
+        self.body(body, MAX_BODY).await
+    }
+
+    /// Asks for `target`; what follows the head is the caller's to read.
+    pub(super) async fn open(&self, target: &str) -> Result<Body, Failure> {
         let request = Request::get(target).header(header::ACCEPT, "application/json").body(Body::empty());
         let request = request.map_err(|error| Failure::Decode(format!("no path to ask for: {error}")))?;
         let answer = self.within_stall(self.client.send(request)).await?.map_err(Failure::Transport)?;
         let (head, body) = answer.into_parts();
         if head.status == StatusCode::OK {
-            return self.body(body, MAX_BODY).await;
+            return Ok(body);
         }
         // The status says enough where its body cannot be had.
         let body = self.body(body, MAX_ERROR_BODY).await.unwrap_or_default();

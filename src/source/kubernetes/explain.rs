@@ -47,6 +47,7 @@ pub(super) fn seconds(length: Duration) -> String {
 fn what(verb: Verb, resource: Resource) -> String {
     match verb {
         Verb::List => format!("list {}", resource.plural),
+        Verb::Watch => format!("watch {}", resource.plural),
         Verb::Discover => format!("discover {}", resource.plural),
     }
 }
@@ -58,8 +59,9 @@ fn status(verb: Verb, resource: Resource, code: StatusCode, message: &str) -> St
             "the token is missing, expired or of another cluster: check the ServiceAccount or -kubernetes-token-file"
                 .to_owned()
         }
-        (StatusCode::FORBIDDEN, Verb::List) => {
-            format!("allow the verb list on {plural} in the API group {group:?} (deploy/manifests/base/rbac.yaml)")
+        (StatusCode::FORBIDDEN, Verb::List | Verb::Watch) => {
+            let verb = if verb == Verb::List { "list" } else { "watch" };
+            format!("allow the verb {verb} on {plural} in the API group {group:?} (deploy/manifests/base/rbac.yaml)")
         }
         (StatusCode::FORBIDDEN, Verb::Discover) => {
             format!("allow get on {} (the ClusterRole system:discovery does)", resource.group_path())
@@ -67,6 +69,7 @@ fn status(verb: Verb, resource: Resource, code: StatusCode, message: &str) -> St
         (StatusCode::NOT_FOUND, _) => {
             format!("this server has no {plural} at {}: is it a Kubernetes API?", resource.group_path())
         }
+        (StatusCode::GONE, Verb::Watch) => "its store has forgotten what we had seen; all is listed again".to_owned(),
         (StatusCode::GONE, _) => "the list expired between its pages, again and again: its store is compacted too often".to_owned(),
         (StatusCode::TOO_MANY_REQUESTS, _) => "the API server sheds load".to_owned(),
         _ => String::new(),

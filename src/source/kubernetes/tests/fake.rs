@@ -130,6 +130,7 @@ pub async fn source(url: &str, change: impl FnOnce(&mut KubernetesConfig)) -> (K
         namespace: None,
         endpoint_slices: false,
         deadlines: Deadlines::default(),
+        watch: None,
     };
     change(&mut config);
     let clock = ManualClock::default();
