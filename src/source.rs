@@ -90,7 +90,7 @@ pub struct SourceConfig {
 #[derive(Clone, Debug)]
 pub enum Upstream {
     /// A Kubernetes API.
-    Kubernetes(KubernetesConfig),
+    Kubernetes(Box<KubernetesConfig>),
     /// A file or a folder of manifests, and the only namespace to read; empty for all.
     Manifests(PathBuf, String),
 }
@@ -110,14 +110,14 @@ impl SourceConfig {
             SourceOptions::Manifests(path) => {
                 Upstream::Manifests(path.clone(), options.api.namespace.clone())
             }
-            SourceOptions::Kubernetes => Upstream::Kubernetes(KubernetesConfig {
+            SourceOptions::Kubernetes => Upstream::Kubernetes(Box::new(KubernetesConfig {
                 access: Access::of(&options.api, in_pod),
                 net,
                 namespace: Some(options.api.namespace.clone()).filter(|namespace| !namespace.is_empty()),
                 endpoint_slices: options.compile.endpoint_slices,
                 deadlines: Deadlines::default(),
                 watch: options.watch.then(WatchTiming::default),
-            }),
+            })),
         };
         Self { upstream, default_filters: options.default_filters_dir.clone() }
     }
@@ -140,7 +140,7 @@ impl Source {
                 Self::Manifests(Box::new(Manifests::new(path, default_filters).only(namespace)))
             }
             Upstream::Kubernetes(config) => {
-                let source = Kubernetes::new(config, default_filters, clock).await?;
+                let source = Kubernetes::new(*config, default_filters, clock).await?;
                 Self::Kubernetes(Box::new(source.counting(metrics)))
             }
         })

@@ -3,7 +3,7 @@
 //! Each call has a deadline that includes its body, and so has the whole. Lists older than those of the last poll
 //! are refused (design D6): see [`super::versions`]. With `--watch` a poll's lists are watched from where they end, and what
 //! the watches tell is read in place of lists until anything is wrong with them; then the next poll begins anew
-//! (docs/decisions/0008-a-watch-is-a-poll-that-goes-on.md).
+//! (docs/decisions/0009-a-watch-is-a-poll-that-goes-on.md).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
