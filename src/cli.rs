@@ -7,6 +7,8 @@
 pub mod client;
 mod compile;
 mod diff;
+mod doctor;
+mod dump;
 mod fleet;
 mod guard;
 mod log;
@@ -37,7 +39,7 @@ struct Entry {
 
 /// What the program can do, in the order of the help.
 #[rustfmt::skip]
-const COMMANDS: [Entry; 17] = [
+const COMMANDS: [Entry; 19] = [
     Entry { name: "serve", about: "run one replica of the route server", described: || flags::described(Command::Serve, "serve") },
     Entry { name: "compile", about: "print the table that would be served for some manifests", described: || flags::described(Command::Compile, "compile") },
     Entry { name: "demo", about: "watch three replicas on this machine elect, publish and fail over", described: demo::DemoOptions::command },
@@ -49,6 +51,8 @@ const COMMANDS: [Entry; 17] = [
     Entry { name: "pin", about: "serve an earlier table on every replica", described: orders::PinOptions::command },
     Entry { name: "rollback", about: "serve the table before this one on every replica", described: orders::RollbackOptions::command },
     Entry { name: "diff", about: "compare two of the last tables, route by route", described: diff::DiffOptions::command },
+    Entry { name: "doctor", about: "look for what is wrong, and how to mend it", described: doctor::DoctorOptions::command },
+    Entry { name: "dump", about: "collect what goes with a report into one file", described: dump::DumpOptions::command },
     Entry { name: "guard", about: "let a table pass that the guard holds back", described: guard::GuardOptions::command },
     Entry { name: "log", about: "change how much a running replica logs", described: log::LogOptions::command },
     Entry { name: "completions", about: "print what completes commands and flags in a shell", described: manual::CompletionsOptions::command },
@@ -132,6 +136,8 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "pin" => with_clap(rest, "pin", orders::pin),
         "rollback" => with_clap(rest, "rollback", orders::rollback),
         "diff" => with_clap(rest, "diff", diff::run),
+        "doctor" => with_clap(rest, "doctor", doctor::run),
+        "dump" => with_clap(rest, "dump", dump::run),
         "guard" => with_clap(rest, "guard", guard::run),
         "log" => with_clap(rest, "log", log::run),
         "completions" => with_clap(rest, "completions", manual::completions),

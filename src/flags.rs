@@ -33,7 +33,7 @@ pub use described::described;
 pub use error::FlagError;
 pub use help::help;
 pub use options::{
-    ApiOptions, CompileOptions, LeaseOptions, LogOptions, Note, ReplicationOptions, ServeOptions,
+    ApiOptions, CompileOptions, LeaseOptions, LogOptions, Note, ReplicationOptions, ServeOptions, Setting,
     SourceOptions,
 };
 

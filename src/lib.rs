@@ -14,6 +14,7 @@ pub mod aside;
 pub mod cli;
 pub mod compile;
 pub mod demo;
+pub mod doctor;
 pub mod election;
 pub mod eskip;
 pub mod files;

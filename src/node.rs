@@ -21,6 +21,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::doctor::Doctor;
 use crate::election::{Handle, Loss};
 use crate::files;
 use crate::flags::ServeOptions;
@@ -228,6 +229,7 @@ impl Node {
         let heartbeats = Heartbeats::default();
         let another_ready = Arc::new(AtomicBool::new(false));
 
+        let notes = publish::Notes::default();
         let publisher = Publisher {
             source: self.source,
             settings: Arc::new(self.options.compile.clone()),
@@ -241,6 +243,7 @@ impl Node {
             memory: crate::publish::Memory::default(),
             findings: publish::Findings::default(),
             metrics: self.publish_metrics,
+            notes: notes.clone(),
             events: self.writes.events.clone(),
             status: self.writes.status,
         };
@@ -278,6 +281,15 @@ impl Node {
             clients,
             peers: self.options.replication.peers.clone(),
             security: self.security.clone(),
+            settings: self.options.settings.clone(),
+            doctor: Some(Arc::new(Doctor::new(
+                self.options.clone(),
+                (self.machine.in_pod, election::namespace(&self.options.lease)),
+                self.machine.net.clone(),
+                self.hub.clone(),
+                self.security.clone(),
+                self.disk.clone(),
+            ))),
         };
 
         let (role, stop) = (self.election.role(), CancellationToken::new());
@@ -327,6 +339,7 @@ impl Node {
             tasks.spawn("status", writer.run(self.hub.clone()));
         }
         tasks.spawn("scrub", scrub::scrub(self.hub.clone()));
+        tasks.spawn("record", publish::record(self.hub.clone(), notes));
         tasks.spawn("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
         tasks.spawn(

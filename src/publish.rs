@@ -9,6 +9,7 @@ mod draft;
 mod findings;
 mod gate;
 mod metrics;
+mod record;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ pub use draft::Memory;
 pub use findings::Findings;
 pub use gate::Gate;
 pub use metrics::Metrics;
+pub use record::{Notes, record};
 
 use self::carry::Carrier;
 use crate::aside::aside;
@@ -70,6 +72,8 @@ pub struct Publisher<S> {
     pub findings: Findings,
     /// What is counted.
     pub metrics: Metrics,
+    /// What is written down of each draft.
+    pub notes: Notes,
     /// Who is told of what people should know.
     pub events: Events,
     /// Who writes the status of Ingresses.
@@ -140,7 +144,8 @@ impl<S: ObjectSource> Publisher<S> {
     /// Gives back what the last term has left: the next one starts from what it inherits.
     fn forget(&mut self) {
         let memory = std::mem::take(&mut self.memory);
-        drop(aside(move || drop(memory)));
+        let pasts = self.notes.forget();
+        drop(aside(move || drop((memory, pasts))));
         self.source.forget();
     }
 
@@ -266,7 +271,9 @@ impl<S: ObjectSource> Publisher<S> {
     }
 
     async fn poll(&mut self, term: &Term) -> Result<Option<Published>, PollError> {
+        let started = Instant::now();
         let reading = self.read().await?;
+        let poll = started.elapsed();
         if reading.restored_store {
             self.restored();
         }
@@ -295,6 +302,7 @@ impl<S: ObjectSource> Publisher<S> {
         if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
             return Ok(None);
         }
+        self.notes.draft(draft.read_at_millis, poll, made.elapsed(), &memory.past);
         // Some hundred thousand small pieces: giving them back takes milliseconds, which followers would wait for the word.
         let before = std::mem::replace(&mut self.memory, memory);
         drop(aside(move || drop(before)));

@@ -23,6 +23,7 @@ pub mod metrics;
 pub mod observe;
 pub mod peer;
 mod probe;
+pub mod publications;
 pub mod quorum;
 pub mod scrub;
 pub mod service;

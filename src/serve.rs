@@ -30,6 +30,7 @@ mod pace;
 mod page;
 mod path;
 mod poll;
+mod publications;
 mod range;
 mod readiness;
 mod routes;

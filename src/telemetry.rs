@@ -10,6 +10,9 @@ use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::flags::LogOptions;
 
+/// Where our own events come from.
+const OWN: &str = env!("CARGO_CRATE_NAME");
+
 /// What the log lets through: of the process, as the log itself is.
 static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
@@ -33,6 +36,14 @@ pub fn start(options: &LogOptions) {
     }
 }
 
+/// From which level on events are logged now; none where the log is not ours.
+pub fn level() -> Option<Level> {
+    let own = |filter: &Targets| {
+        filter.iter().find(|(target, _)| *target == OWN).and_then(|(_, it)| it.into_level())
+    };
+    FILTER.get()?.with_current(own).ok().flatten()
+}
+
 /// From now on events from `level` on are logged, until the process ends or another level is set.
 ///
 /// # Errors
@@ -48,10 +59,7 @@ fn targets(level: Level) -> Targets {
     let libraries = if level == Level::TRACE { level } else { level.min(Level::WARN) };
     // Each of these errors comes back to us, and is said in our words as often as it should be.
     let client = if level == Level::TRACE { LevelFilter::TRACE } else { LevelFilter::OFF };
-    Targets::new()
-        .with_default(libraries)
-        .with_target("kube_client", client)
-        .with_target(env!("CARGO_CRATE_NAME"), level)
+    Targets::new().with_default(libraries).with_target("kube_client", client).with_target(OWN, level)
 }
 
 #[cfg(test)]

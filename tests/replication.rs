@@ -9,12 +9,15 @@ use std::time::Duration;
 
 use bellwether::election::{Leader, Role, Term};
 use bellwether::phase::Phase;
+use bellwether::publish::{Notes, record};
 use bellwether::replication::core::{Draft, Published, Refusal, Replica};
 use bellwether::replication::hub::Hub;
 use bellwether::replication::observe::observe;
 use bellwether::replication::peer::Security;
 use bellwether::replication::{catch_up, converge, follower, scrub, service};
-use bellwether::snapshot::{Cell, Contents, Digest, Epoch, Snapshot, Table, Version};
+use bellwether::snapshot::{
+    Cell, Contents, Difference, Digest, Epoch, Packed, Publication, Snapshot, Table, Version,
+};
 use bellwether::time::{BootClock, Clock, Moment};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -49,6 +52,7 @@ impl Node {
         tokio::spawn(async move { service::listen(served, listener, &secured, phase, stopped).await });
         tokio::spawn(follower::follow(hub.clone(), roles, security, Default::default()));
         tokio::spawn(hub.clone().activate());
+        tokio::spawn(record(hub.clone(), Notes::default()));
         Self { hub, cell, address, role, stop }
     }
 
@@ -144,6 +148,49 @@ async fn followers_serve_the_leaders_bytes_and_are_current() {
     }
 }
 
+/// The publications that a replica remembers, when it remembers that of `version`.
+async fn remembers(node: &Node, version: Version) -> Vec<Publication> {
+    let known = async {
+        loop {
+            let all = node.hub.publications().list();
+            if all.iter().any(|it| it.version == version) {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), known).await;
+    waited.unwrap_or_else(|_| panic!("{} does not remember {version}", node.hub.identity()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_replica_remembers_the_same_publications_and_a_new_leader_goes_on_with_them() {
+    let (a, b) = (Node::start("a", None).await, Node::start("b", None).await);
+    let term = a.lead(1, &[&b]).await;
+    for (sequence, text) in [(1, "r: * -> <shunt>;"), (2, "r: Path(\"/\") -> <shunt>;\ns: * -> <shunt>;")] {
+        a.publish(&term, text);
+        for node in [&a, &b] {
+            node.serves(Version::new(1, sequence), true).await;
+        }
+    }
+    let seen = remembers(&a, Version::new(1, 2)).await;
+    assert_eq!(remembers(&b, Version::new(1, 2)).await, seen);
+    let difference = seen[0].difference.as_ref().expect("there was a table before");
+    assert_eq!((difference.added, difference.removed, difference.changed), (1, 0, 1));
+    assert_eq!((seen[0].replicas, seen[0].by.as_str()), (2, "a"));
+
+    // One that comes later is told all of it, also by a leader that heard it from another one.
+    let c = Node::start("c", None).await;
+    a.stop.cancel();
+    let term = b.lead(2, &[&c]).await;
+    b.publish(&term, "r: * -> <shunt>;");
+    let told = remembers(&c, Version::new(2, 1)).await;
+    assert_eq!(told, remembers(&b, Version::new(2, 1)).await);
+    let versions: Vec<_> = told.iter().map(|it| (it.version.to_string(), it.cause.as_str())).collect();
+    let expected = [("2.1", "change"), ("2.0", "new-term"), ("1.2", "change"), ("1.1", "change")];
+    assert_eq!(versions, expected.map(|(version, cause)| (version.to_owned(), cause)));
+}
+
 /// The table of a large fleet: so many routes of about 500 bytes, each different, and one that says `word`.
 fn fleet(routes: usize, word: &str) -> String {
     let mut text = String::new();
@@ -170,6 +217,26 @@ fn fleet(routes: usize, word: &str) -> String {
         );
     }
     text
+}
+
+/// With `--nocapture` it prints how long it takes to find what differs between two tables of so many routes.
+#[test]
+fn what_differs_between_two_large_tables_is_found_by_the_blocks_that_differ() {
+    const ROUTES: usize = 40_000;
+    let same = fleet(ROUTES, "same");
+    let old = Packed::of(same.trim_end().as_bytes(), None);
+    let compared = |text: &str| {
+        let new = Packed::of(text.trim_end().as_bytes(), Some(&old));
+        let started = std::time::Instant::now();
+        let found = Difference::between(&old, &new).expect("nothing is damaged");
+        (found, started.elapsed())
+    };
+    let (one, took_one) = compared(&fleet(ROUTES, "other"));
+    let (all, took_all) = compared(&same.replace("\"same\"", "\"other\""));
+    assert_eq!((one.total(), one.changed, one.named.len()), (1, 1, 1));
+    assert_eq!((all.total(), all.changed), (ROUTES as u64, ROUTES as u64));
+    println!("{ROUTES} routes, {} bytes: one differs {took_one:?}, all differ {took_all:?}", old.len());
+    assert!(took_one < took_all, "it hangs on what has changed");
 }
 
 fn main_table(text: &str) -> Contents {

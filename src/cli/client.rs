@@ -96,11 +96,22 @@ impl Client {
         token: Option<&str>,
     ) -> Result<(StatusCode, Bytes), AskError> {
         let (url, uri) = address(server, path)?;
-        let mut request = Request::post(uri);
-        if let Some(token) = token {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
-        }
-        self.ask(url, request).await
+        self.ask(url, with(token, Request::post(uri))).await
+    }
+
+    /// What `server` answers for `path` to whoever knows the token, whatever the status.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no answer within the deadline.
+    pub async fn answer_to(
+        &self,
+        server: &str,
+        path: &str,
+        token: Option<&str>,
+    ) -> Result<(StatusCode, Bytes), AskError> {
+        let (url, uri) = address(server, path)?;
+        self.ask(url, with(token, Request::get(uri))).await
     }
 
     async fn ask(&self, url: String, request: request::Builder) -> Result<(StatusCode, Bytes), AskError> {
@@ -120,6 +131,13 @@ impl Client {
         let status = response.status();
         let body = Limited::new(response.into_body(), LARGEST).collect().await?.to_bytes();
         Ok((status, body))
+    }
+}
+
+fn with(token: Option<&str>, request: request::Builder) -> request::Builder {
+    match token {
+        Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
+        None => request,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Whom a command is given to, and what lets it in.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +21,20 @@ pub(super) struct Whom {
     pub(super) server: String,
     /// A file with the token of --admin-token-file; not needed on the replica's own machine
     #[arg(long, value_name = "PATH")]
-    token_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
+}
+
+/// The token in a file.
+///
+/// # Errors
+///
+/// Where it cannot be read.
+pub(super) fn token(path: Option<&Path>) -> Result<Option<String>, CliError> {
+    let read = |path: &Path| match std::fs::read_to_string(path) {
+        Ok(token) => Ok(token.trim().to_owned()),
+        Err(error) => Err(CliError::Usage(format!("--token-file: {}: {error}", path.display()))),
+    };
+    path.map(read).transpose()
 }
 
 impl Whom {
@@ -31,13 +44,9 @@ impl Whom {
     ///
     /// Where it was not taken, or the token cannot be read.
     pub(super) fn post(&self, path: &str) -> Result<Bytes, CliError> {
-        let token = self.token_file.as_ref().map(|path| {
-            std::fs::read_to_string(path)
-                .map_err(|error| CliError::Usage(format!("--token-file: {}: {error}", path.display())))
-        });
-        let token = token.transpose()?;
+        let token = token(self.token_file.as_deref())?;
         let client = Client::new(DEADLINE);
-        let answer = block_on(client.post(&self.server, path, token.as_deref().map(str::trim)))?;
+        let answer = block_on(client.post(&self.server, path, token.as_deref()))?;
         let (status, body) = answer.map_err(|error| CliError::Failed(error.to_string()))?;
         if status != StatusCode::OK {
             let reason = String::from_utf8_lossy(&body);

@@ -13,7 +13,7 @@ use crate::object::{Metadata, Objects};
 
 use super::incremental::Origin;
 use super::{ObjectRef, Quarantined, names, routegroup, splice};
-use crate::snapshot::{Packed, Reader};
+use crate::snapshot::{Digest, Packed, Reader};
 
 /// The compilation before. Empty where there was none, and for commands that know no past.
 #[derive(Clone, Debug, Default)]
@@ -87,11 +87,30 @@ impl Past {
         self.ledger.is_some() && self.table == *table
     }
 
+    /// The digest of its table.
+    pub fn digest(&self) -> Digest {
+        self.table.digest()
+    }
+
     /// Whether the object of that name and UID was there and had nothing left out.
     pub fn is_well(&self, object: &ObjectRef, uid: &str) -> bool {
         let there =
             self.ledger.as_ref().is_some_and(|ledger| ledger.uids.get(object).is_some_and(|it| it == uid));
         there && !self.quarantined.iter().any(|it| it.object == *object)
+    }
+
+    /// The object that the route of that id comes from; none where there is no such route, the settings ask for it, or
+    /// nobody here knows.
+    pub fn owner(&self, id: &str) -> Option<&ObjectRef> {
+        let ledger = self.ledger.as_ref()?;
+        let mut table = Reader::new(&self.table);
+        let mut compared = |index: usize| {
+            let definition = table.read(splice::place(&ledger.ends, index));
+            (!table.is_damaged()).then(|| splice::id_of(&definition).cmp(id.as_bytes()))
+        };
+        let at = splice::partition_point(ledger.ends.len(), |index| Some(compared(index)?.is_lt()))?;
+        let is_there = at < ledger.ends.len() && compared(at)?.is_eq();
+        ledger.owners.get(at).filter(|_| is_there)?.as_deref()
     }
 
     /// The routes of the `bad` objects when they were last good, as far as they ever were; not those of others that had

@@ -106,7 +106,7 @@ impl Plan {
 }
 
 /// An id holds no colon.
-fn id_of(definition: &[u8]) -> &[u8] {
+pub(super) fn id_of(definition: &[u8]) -> &[u8] {
     let end = definition.iter().position(|byte| *byte == b':').unwrap_or(definition.len());
     &definition[..end]
 }

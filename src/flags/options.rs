@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::compile::{ServiceName, Settings};
 use crate::election::Timing;
 use crate::guard::Thresholds;
@@ -65,6 +67,8 @@ pub struct ServeOptions {
     pub log: LogOptions,
     /// What the operator should know about the command line itself.
     pub notes: Vec<Note>,
+    /// Each flag that works, with its value, for who looks into a running replica.
+    pub settings: Vec<Setting>,
 }
 
 /// Everything that `bellwether compile` was told.
@@ -150,6 +154,17 @@ pub struct LogOptions {
     pub level: tracing::Level,
     /// `--log-format=json` or `-application-log-json-enabled`.
     pub json: bool,
+}
+
+/// A flag and its value, secrets left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Setting {
+    /// Its name, without dashes.
+    pub flag: &'static str,
+    /// Its value, or its default; of one that adds up all values, a line each.
+    pub value: String,
+    /// Whether it was given.
+    pub given: bool,
 }
 
 /// Something about the command line that is no error, to be logged once the log is up.

@@ -57,6 +57,7 @@ pub(super) fn serve(
         compile: settings::settings(values, &mut notes)?,
         default_filters_dir: path(values, "default-filters-dir"),
         log: log(values),
+        settings: values.settings(),
         id,
         source,
         lease,

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::catalogue::{self, Spec, Treatment};
 use super::file::Entry;
-use super::kind;
+use super::kind::{self, Kind};
 use super::syntax::Given;
-use super::{Command, FlagError, duration};
+use super::{Command, FlagError, Setting, duration};
 
 /// What was given for each flag. Every value in it fits its kind.
 #[derive(Debug)]
@@ -58,6 +58,19 @@ impl Values {
         })
     }
 
+    /// All that work, with their values. Whatever may hold a secret is left out: code that is run on requests, and what
+    /// stands before the host of an address.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let honoured = |spec: &&Spec| matches!(spec.treatment, Treatment::Honoured(..));
+        let setting = |spec: &'static Spec| {
+            let given = self.given.get(spec.name);
+            let values = given.map_or_else(|| vec![spec.default.to_owned()], Clone::clone);
+            let value = values.iter().map(|value| shown(spec.kind, value)).collect::<Vec<_>>().join("\n");
+            Setting { flag: spec.name, value, given: given.is_some() }
+        };
+        catalogue::all(self.command).filter(honoured).map(setting).collect()
+    }
+
     /// The value, or the default, as text.
     pub(super) fn text(&self, name: &'static str) -> &str {
         match self.given.get(name).and_then(|values| values.last()) {
@@ -105,6 +118,30 @@ impl Values {
     }
 }
 
+/// What of a value may be shown.
+fn shown(kind: Kind, value: &str) -> String {
+    let is_code = matches!(
+        kind,
+        Kind::Filters
+            | Kind::Predicates
+            | Kind::AnnotationFilters
+            | Kind::AnnotationPredicates
+            | Kind::Rewrites
+    );
+    if is_code && !value.is_empty() {
+        return format!("({} characters, left out)", value.chars().count());
+    }
+    match value.split_once("://").map(|(scheme, rest)| (scheme, rest, rest.find(['/', '?', '#']))) {
+        Some((scheme, rest, end)) => {
+            let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+            let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+            let path = path.split_once('?').map_or(path, |(path, _)| path);
+            format!("{scheme}://{host}{path}")
+        }
+        None => value.to_owned(),
+    }
+}
+
 impl FlagError {
     fn in_file(self, path: &Path) -> Self {
         match self {
@@ -118,7 +155,6 @@ impl FlagError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kind::Kind;
     use super::*;
 
     #[test]
@@ -128,6 +164,27 @@ mod tests {
                 assert_eq!(spec.kind.check(spec.default), Ok(()), "{}", spec.name);
             }
         }
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secret() {
+        assert_eq!(shown(Kind::Filters, "setRequestHeader(\"X\", \"s3cret\")"), "(32 characters, left out)");
+        assert_eq!(shown(Kind::Filters, ""), "");
+        let url = "https://user:s3cret@api.example.org:6443/x?token=s3cret";
+        assert_eq!(shown(Kind::Url, url), "https://api.example.org:6443/x");
+        assert_eq!(shown(Kind::Path, "/etc/token"), "/etc/token");
+        let line = ["-address=:1", "-default-filters-append=setPath(\"/s3cret\")"].map(str::to_owned);
+        let Ok(super::super::syntax::Scanned::Flags(line)) =
+            super::super::syntax::scan(Command::Serve, &line)
+        else {
+            panic!("flags");
+        };
+        let settings = Values::join(Command::Serve, &[], &line).expect("they fit").settings();
+        let of = |flag: &str| settings.iter().find(|it| it.flag == flag).expect("it works");
+        assert_eq!((of("address").value.as_str(), of("address").given), (":1", true));
+        assert!(!of("support-listener").given);
+        assert!(settings.iter().all(|it| !it.value.contains("s3cret")));
+        assert!(settings.iter().all(|it| it.flag != "etcd-password"), "it has no effect");
     }
 
     #[test]

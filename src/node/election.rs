@@ -86,6 +86,14 @@ pub(super) fn lease_namespace(given: Option<&str>) -> Option<String> {
     given.map(str::to_owned).or_else(own)
 }
 
+/// The namespace of the Lease that is meant; none where it is a file, or cannot be known.
+pub(super) fn namespace(lease: &LeaseOptions) -> Option<String> {
+    match lease {
+        LeaseOptions::Kubernetes { namespace, .. } => lease_namespace(namespace.as_deref()),
+        LeaseOptions::File(_) => None,
+    }
+}
+
 /// The place among the candidates: the ordinal of a StatefulSet's pod, or of a name that ends like one.
 fn ordinal(name: &str) -> u32 {
     let digits = name.trim_start_matches(|character: char| !character.is_ascii_digit());

@@ -3,7 +3,7 @@
 use prometheus_client::registry::Registry;
 
 use super::Machine;
-use super::election::lease_namespace;
+use super::election::namespace;
 use crate::flags::{LeaseOptions, ServeOptions, SourceOptions};
 use crate::source::{Access, AccessError};
 use crate::writes::{EventWriter, Events, IngressStatus, Metrics, Reporter, StatusWriter};
@@ -40,8 +40,8 @@ pub(super) async fn open(
 
 fn reporter(options: &ServeOptions) -> Reporter {
     let lease = match &options.lease {
-        LeaseOptions::Kubernetes { namespace, name } => {
-            lease_namespace(namespace.as_deref()).map(|namespace| (namespace, name.clone()))
+        LeaseOptions::Kubernetes { name, .. } => {
+            namespace(&options.lease).map(|namespace| (namespace, name.clone()))
         }
         LeaseOptions::File(_) => None,
     };

@@ -117,8 +117,7 @@ impl Carrier {
 
     /// Once for each order; a later term that publishes the same again has nothing to add.
     fn done(&self, order: &Order, said: String) {
-        let identity = self.hub.identity();
-        let by = identity.rsplitn(3, '_').last().unwrap_or(identity).to_owned();
+        let by = self.hub.name().to_owned();
         let outcome = Outcome { number: order.number, at_millis: now_millis(), by, said };
         let first = self.hub.order(|orders| {
             let first = orders.outcome(order.number).is_none();

@@ -12,7 +12,7 @@ use crate::guard::Thresholds;
 use crate::object::Objects;
 use crate::orders::{Act, Target};
 use crate::replication::core::Replica;
-use crate::snapshot::{Epoch, Snapshot};
+use crate::snapshot::{Epoch, Publication, Snapshot, Version, What};
 use crate::time::{BootClock, Clock, Moment};
 
 /// Answers what the test sends, and tells when it is asked: then the poll before is over.
@@ -96,6 +96,8 @@ impl Lab {
         let (answers, answered) = mpsc::channel(1);
         let forgotten = Arc::<AtomicUsize>::default();
         let heard = Arc::<Heard>::default();
+        let notes = Notes::default();
+        tokio::spawn(record(hub.clone(), notes.clone()));
         let publisher = Publisher {
             source: Scripted {
                 asked: asked_sender,
@@ -114,6 +116,7 @@ impl Lab {
             memory: Memory::default(),
             findings: Findings::default(),
             metrics: Metrics::default(),
+            notes: notes.clone(),
             events: Events::default(),
             status: IngressStatus::default(),
         };
@@ -281,6 +284,50 @@ async fn findings_that_change_are_published_with_the_same_table() {
     lab.poll(&groups(2)).await;
     lab.table().await;
     assert_eq!(lab.snapshot().contents.diagnostics, []);
+}
+
+/// What is written down of the publication under a version.
+async fn written(lab: &Lab, version: Version) -> Publication {
+    let look = || lab.hub.publications().list().into_iter().find(|it| it.version == version);
+    let reached = async {
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), reached).await.expect("it is written down")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_publication_is_written_down_with_what_changed_and_whose_it_is() {
+    let mut lab = Lab::start(None).await;
+    lab.poll(&groups(3)).await;
+    lab.table().await;
+    let first = written(&lab, lab.snapshot().version).await;
+    assert_eq!((first.cause.as_str(), first.difference, first.by.as_str()), ("change", None, "r0"));
+    lab.poll(&[group("g00", "202"), group("g01", "201"), group("g99", "201")]).await;
+    lab.table().await;
+    let second = written(&lab, lab.snapshot().version).await;
+    assert_eq!((second.cause.as_str(), second.replicas), ("change", 1));
+    assert!(!second.lengths.compile.is_zero() && !second.lengths.poll.is_zero());
+    let difference = second.difference.expect("there was a table before");
+    assert_eq!((difference.added, difference.removed, difference.changed), (1, 1, 1));
+    for (what, name) in [(What::Added, "g99"), (What::Removed, "g02"), (What::Changed, "g00")] {
+        let named = difference.named.iter().find(|it| it.what == what).expect("it is named");
+        let object = named.object.as_ref().expect("this process compiled both");
+        assert_eq!((object.kind.as_str(), object.name.as_str()), ("RouteGroup", name));
+    }
+
+    lab.next_term().await;
+    let adopted = written(&lab, Version::new(11, 0)).await;
+    assert_eq!((adopted.cause.as_str(), adopted.lengths.compile), ("new-term", Duration::ZERO));
+    lab.poll(&[group("g00", "202"), group("g01", "201"), group("g99", "201")]).await;
+    lab.table().await;
+    let read = written(&lab, Version::new(11, 1)).await;
+    assert_eq!(read.cause, "first-read");
+    assert_eq!(read.difference.map(|it| it.total()), Some(0));
 }
 
 /// The same group, with a filter whose argument no client can parse.

@@ -16,6 +16,7 @@ use super::deliveries::Feed;
 use super::hub::Hub;
 use super::ledger::Teller;
 use super::peer::{PeerError, Security};
+use super::publications;
 use super::session::SILENCE;
 use super::transfer::{Incoming, TransferError};
 use crate::aside::aside;
@@ -150,6 +151,7 @@ async fn session(hub: &Arc<Hub>, leader: &Leader, security: &Security) -> End {
             deliveries: hub.deliveries().feed(Teller::Leader),
             only_whole: false,
             orders: hub.orders(),
+            publications: hub.publications().feed(),
         };
         stream.send(follower_message::Message::Hello(hello)).await?;
         let opened = tokio::time::timeout(GREETING, client.follow(ReceiverStream::new(messages))).await;
@@ -208,6 +210,7 @@ struct Stream {
     /// Deltas of this leader did not lead to its tables.
     only_whole: bool,
     orders: watch::Receiver<Orders>,
+    publications: publications::Feed,
 }
 
 impl Stream {
@@ -245,6 +248,9 @@ impl Stream {
                 }
                 deliveries = self.deliveries.next() => {
                     self.send(follower_message::Message::Deliveries(deliveries)).await?;
+                }
+                publications = self.publications.next() => {
+                    self.send(follower_message::Message::Publications(publications)).await?;
                 }
                 _ = changed.changed() => {
                     if Some(self.hub.read(|core| core.known())) != self.pings.known {
@@ -298,6 +304,10 @@ impl Stream {
             }
             Some(Message::Orders(theirs)) => {
                 self.hub.order(|orders| orders.merge(&theirs.into()));
+                Ok(())
+            }
+            Some(Message::Publications(publications)) => {
+                self.publications.heard(publications);
                 Ok(())
             }
             Some(Message::Retired(_)) => Err(End::Retired),

@@ -1,19 +1,21 @@
 //! The one place of a process that changes its replication state, and keeps the served cell in step with it.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
-use super::core::{Progress, Refusal, Replica};
+use super::core::{Progress, Refusal, Replica, StreamId};
 use super::deliveries::Deliveries;
 use super::deltas::Deltas;
 use super::metrics::Metrics;
 use super::observe::Shows;
+use super::publications::Publications;
 use crate::aside::aside;
-use crate::election::Leader;
+use crate::election::{Leader, name_of};
 use crate::orders::Orders;
-use crate::snapshot::{Cell, Epoch, History, Kept, Shelf, Snapshot};
+use crate::snapshot::{Cell, Epoch, History, Kept, Shelf, Snapshot, Version};
 use crate::time::{Clock, Moment};
 
 /// The shared handle. Every change goes through [`Hub::update`], under one short lock that no await is held in.
@@ -32,6 +34,25 @@ pub struct Hub {
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
     deltas: Deltas,
+    publications: Arc<Publications>,
+    activations: broadcast::Sender<Activation>,
+    serving: watch::Sender<BTreeMap<StreamId, Version>>,
+}
+
+/// Activations that may wait to be written down. Each keeps two snapshots in memory.
+const ACTIVATIONS: usize = 8;
+
+/// This leader has activated something.
+#[derive(Clone, Debug)]
+pub struct Activation {
+    /// What was active before.
+    pub before: Option<Arc<Snapshot>>,
+    /// What is active.
+    pub now: Arc<Snapshot>,
+    /// When it was announced.
+    pub announced_at: Moment,
+    /// When it became active.
+    pub activated_at: Moment,
 }
 
 impl Hub {
@@ -62,12 +83,20 @@ impl Hub {
             metrics,
             deliveries,
             deltas: Deltas::default(),
+            publications: Arc::default(),
+            activations: broadcast::Sender::new(ACTIVATIONS),
+            serving: watch::Sender::default(),
         })
     }
 
     /// The identity of this process.
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// The name of this replica: what its identity begins with.
+    pub fn name(&self) -> &str {
+        name_of(&self.identity)
     }
 
     /// The moment now, on the clock that grants and validity are counted on.
@@ -90,6 +119,35 @@ impl Hub {
         &self.deltas
     }
 
+    /// The last publications.
+    pub const fn publications(&self) -> &Arc<Publications> {
+        &self.publications
+    }
+
+    /// What this replica activates as the leader, from now on.
+    pub fn activations(&self) -> broadcast::Receiver<Activation> {
+        self.activations.subscribe()
+    }
+
+    /// What the followers that are connected have said that they serve.
+    pub fn serving(&self) -> watch::Receiver<BTreeMap<StreamId, Version>> {
+        self.serving.subscribe()
+    }
+
+    /// The follower of `stream` serves `version`.
+    pub fn serves(&self, stream: StreamId, version: Version) {
+        self.serving.send_modify(|serving| {
+            serving.insert(stream, version);
+        });
+    }
+
+    /// The `stream` of a follower has ended.
+    pub fn gone(&self, stream: StreamId) {
+        self.serving.send_modify(|serving| {
+            serving.remove(&stream);
+        });
+    }
+
     /// Changes the state, and what requests see of it, in one step.
     pub fn update<T>(&self, change: impl FnOnce(&mut Replica, Moment) -> T) -> T {
         let mut core = self.core.lock();
@@ -97,6 +155,15 @@ impl Hub {
         let result = change(&mut core, self.clock.now());
         self.cell.store(core.view());
         self.remember(before.as_ref(), &core);
+        let active = core.active().filter(|active| {
+            let led = core.leads().map(|(epoch, _)| epoch);
+            led == Some(active.version.epoch) && before.as_ref().is_none_or(|it| it.version != active.version)
+        });
+        if let Some(now) = active.cloned() {
+            // A new term that finds its own table: nobody had to be waited for.
+            let at = self.clock.now();
+            self.activated(Activation { before, now, announced_at: at, activated_at: at });
+        }
         drop(core);
         self.changed.send_modify(|generation| *generation += 1);
         result
@@ -173,6 +240,11 @@ impl Hub {
         }
     }
 
+    /// For whoever writes it down; with nobody there, it is not.
+    fn activated(&self, activation: Activation) {
+        let _ = self.activations.send(activation);
+    }
+
     /// Looks at what was active here lately, or adds to what is known of it.
     pub fn history<T>(&self, look: impl FnOnce(&mut History) -> T) -> T {
         look(&mut self.history.lock())
@@ -234,16 +306,19 @@ impl Hub {
     fn read_or_activate(&self) -> Progress {
         let mut core = self.core.lock();
         let before = core.active().cloned();
-        let progress = core.progress(self.clock.now());
+        let now = self.clock.now();
+        let announced_at = core.announced_at().unwrap_or(now);
+        let progress = core.progress(now);
         if let Progress::Activated(snapshot) = &progress {
             // What was taken over from others was active there, and whoever starts from nothing replaces nothing: its
             // clients may have the same table from elsewhere.
-            if let Some(before) = before.filter(|_| snapshot.origin == snapshot.version) {
+            if let Some(before) = before.as_ref().filter(|_| snapshot.origin == snapshot.version) {
                 self.deliveries.activated(&before.contents, &snapshot.contents, snapshot.version);
             }
             self.cell.store(core.view());
             self.remember(None, &core);
             drop(core);
+            self.activated(Activation { before, now: snapshot.clone(), announced_at, activated_at: now });
             self.changed.send_modify(|generation| *generation += 1);
         }
         progress

@@ -16,6 +16,7 @@ use super::core::{Refusal, StreamId};
 use super::deliveries::Feed;
 use super::hub::Hub;
 use super::ledger::Teller;
+use super::publications;
 use crate::aside::aside;
 use crate::orders::Orders;
 use crate::snapshot::{Announcement, Digest, Epoch, Snapshot, TermId, Version};
@@ -42,6 +43,7 @@ pub struct Session {
     hello: Option<wire::LeaderHello>,
     deliveries: Feed,
     orders: watch::Receiver<Orders>,
+    publications: publications::Feed,
 }
 
 /// Why a stream ended.
@@ -91,9 +93,11 @@ impl Session {
             format: crate::snapshot::disk::FORMAT,
         };
         tracing::info!(follower = hello.identity, %epoch, "follower connected");
+        hub.serves(stream, Version::default());
         Ok(Self {
             deliveries: hub.deliveries().feed(Teller::Follower(stream)),
             orders: hub.orders(),
+            publications: hub.publications().feed(),
             hub,
             identity: hello.identity,
             stream,
@@ -114,6 +118,7 @@ impl Session {
             () = stop.cancelled() => End::Stopped,
         };
         self.hub.update(|core, now| core.unsubscribe(&self.identity, self.stream, now));
+        self.hub.gone(self.stream);
         tracing::info!(follower = self.identity, epoch = %self.epoch, reason = %end, "follower disconnected");
     }
 
@@ -152,6 +157,9 @@ impl Session {
                 }
                 deliveries = self.deliveries.next() => {
                     self.send(leader_message::Message::Deliveries(deliveries)).await?;
+                }
+                publications = self.publications.next() => {
+                    self.send(leader_message::Message::Publications(publications)).await?;
                 }
             }
         }
@@ -197,7 +205,15 @@ impl Session {
                 self.hub.order(|orders| orders.merge(&theirs.into()));
                 Ok(())
             }
-            Some(Message::Activated(_) | Message::Hello(_)) | None => Ok(()),
+            Some(Message::Publications(publications)) => {
+                self.publications.heard(publications);
+                Ok(())
+            }
+            Some(Message::Activated(version)) => {
+                self.hub.serves(stream, version.into());
+                Ok(())
+            }
+            Some(Message::Hello(_)) | None => Ok(()),
         }
     }
 

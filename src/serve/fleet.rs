@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::clients::{Client, Clients};
+use super::publications::Published;
 use super::status::Status;
 use crate::replication::observe::Observation;
 use crate::snapshot::{Digest, History, Kept, Version};
@@ -28,6 +29,8 @@ pub struct Fleet {
     pub replicas: Vec<Member>,
     /// Who polls any of them, those that are behind first, then by address.
     pub clients: Vec<Polling>,
+    /// The last publications, the newest first: the same on every replica that is in touch with the leader.
+    pub publications: Vec<Published>,
     /// The tables that were active here lately, the newest first.
     pub tables: Vec<Recent>,
 }
@@ -112,6 +115,7 @@ pub fn shown(status: &Status, clients: &Clients, now: Moment) -> wire::ObserveRe
 }
 
 /// The fleet, as the replica `seen_by` sees it at `unix_millis`: its own word, what its peers answered, and the tables that it
+/// and publications that it
 /// remembers.
 pub fn fleet(
     seen_by: &str,
@@ -119,6 +123,7 @@ pub fn fleet(
     own: wire::ObserveResponse,
     peers: Vec<Observation>,
     history: &History,
+    publications: Vec<Published>,
 ) -> Fleet {
     let mut polling = BTreeMap::new();
     let mut take = |clients: Vec<wire::PollingClient>| {
@@ -144,6 +149,7 @@ pub fn fleet(
         at: timestamp(unix_millis),
         replicas,
         clients,
+        publications,
         tables: recent(history),
     }
 }
@@ -262,7 +268,7 @@ mod tests {
             Observation { address: "r1:9912".to_owned(), seen: Ok(other) },
             Observation { address: "r2:9912".to_owned(), seen: Err("no answer in time".to_owned()) },
         ];
-        let fleet = fleet("r0", 1_800_000_000_000, own, peers, &history());
+        let fleet = fleet("r0", 1_800_000_000_000, own, peers, &history(), Vec::new());
         let seen: Vec<_> =
             fleet.clients.iter().map(|it| (it.address.to_string(), it.standing, it.polls)).collect();
         let expected = [
@@ -281,7 +287,7 @@ mod tests {
 
     #[test]
     fn the_newest_table_is_first_and_counts_what_it_has_more() {
-        let tables = fleet("r0", 0, Default::default(), Vec::new(), &history()).tables;
+        let tables = fleet("r0", 0, Default::default(), Vec::new(), &history(), Vec::new()).tables;
         let seen: Vec<_> = tables.iter().map(|it| (it.version.as_str(), it.more)).collect();
         assert_eq!(seen, [("7.3", Some(0)), ("7.2", Some(0)), ("7.1", None)]);
     }

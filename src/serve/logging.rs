@@ -1,4 +1,4 @@
-//! `POST /log?level=LEVEL`: how much this replica logs from now on. Nothing of it outlives the process.
+//! `GET /log`: how much this replica logs; `POST /log?level=LEVEL`: how much from now on. Nothing of it outlives the process.
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -9,6 +9,14 @@ use crate::telemetry;
 
 /// What is wrong with a query that names no level.
 const NO_LEVEL: &str = "name a level: /log?level=error, warn, info, debug or trace\n";
+
+/// The level now.
+pub(super) fn level() -> Response {
+    match telemetry::level() {
+        Some(level) => format!("{}\n", level.as_str().to_lowercase()).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, format!("{}\n", telemetry::NotOurs)).into_response(),
+    }
+}
 
 /// Sets the level that `query` names.
 pub(super) fn set(query: &str) -> Response {

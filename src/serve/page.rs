@@ -3,6 +3,8 @@
 //!
 //! In: the [`Fleet`]. Out: HTML. What other releases of a replica do not say is left open.
 
+mod publications;
+
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
@@ -44,6 +46,7 @@ pub fn page(fleet: &Fleet) -> String {
                     (findings(fleet, "quarantined", "Routes that are left out", "No Skipper could read them. What the object had before stays."))
                     (findings(fleet, "diagnostics", "Objects with something wrong", "They are in the table, less what is named here."))
                     (clients(&fleet.clients))
+                    (publications::section(&fleet.publications))
                     (tables(&fleet.tables))
                 }
                 footer {

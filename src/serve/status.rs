@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::held::Held;
 use super::orders::InForce;
+use super::publications::Published;
 use super::readiness::Unready;
 use crate::compile::{Diagnostic, ObjectRef, Quarantined};
 use crate::election::Role;
@@ -94,6 +95,8 @@ pub struct Status {
     pub phase: &'static str,
     /// The version of the program.
     pub version: &'static str,
+    /// What the replica's calendar said when it answered.
+    pub at: Option<Timestamp>,
     /// A table that the guard of this leader holds back; none elsewhere.
     pub guard: Option<Held>,
     /// What operators have ordered.
@@ -104,6 +107,9 @@ pub struct Status {
     pub quarantined: List<Finding>,
     /// What was wrong with the objects.
     pub diagnostics: List<Finding>,
+    /// The last publications, the newest first; only where this replica itself is asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub publications: Vec<Published>,
 }
 
 /// A list of which only the first entries are shown.
@@ -172,11 +178,13 @@ pub fn status(observed: Observed<'_>) -> Status {
         unready: ready.err().map(|reason| reason.to_string()),
         phase: phase.as_str(),
         version: env!("CARGO_PKG_VERSION"),
+        at: timestamp(unix_millis),
         guard: held.map(Held::from),
         orders: InForce::of(orders),
         objects_quarantined: active.map_or(0, |active| objects(&active.contents.quarantined)),
         quarantined: list(active, |active| &active.contents.quarantined),
         diagnostics: list(active, |active| &active.contents.diagnostics),
+        publications: Vec::new(),
     }
 }
 

@@ -28,10 +28,13 @@ use super::logging;
 use super::metrics::Metrics;
 use super::orders;
 use super::page::page;
+use super::publications::Published;
 use super::readiness::{self, Facts, Heartbeats, LastCurrent, Unready};
 use super::shards::Shards;
 use super::status::{self, Observed, Status};
+use crate::doctor::Doctor;
 use crate::election::Role;
+use crate::flags::Setting;
 use crate::net::Listener;
 use crate::phase::Phase;
 use crate::publish::Gate;
@@ -83,6 +86,10 @@ pub struct SupportServer {
     pub peers: Vec<String>,
     /// How they are asked.
     pub security: Security,
+    /// What it was started with, secrets left out.
+    pub settings: Vec<Setting>,
+    /// Who looks around for it.
+    pub doctor: Option<Arc<Doctor>>,
 }
 
 /// What the handlers share.
@@ -90,6 +97,7 @@ struct Shared {
     server: SupportServer,
     last_current: LastCurrent,
     led: Mutex<Led>,
+    looking: tokio::sync::Mutex<()>,
 }
 
 /// Who leads, and since when this replica has known.
@@ -108,7 +116,12 @@ impl SupportServer {
     /// Where the system refuses to say when somebody connects.
     pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> io::Result<DrainReport> {
         let last_current = LastCurrent::starting(self.clock.now());
-        let shared = Arc::new(Shared { server: self, last_current, led: Mutex::default() });
+        let shared = Arc::new(Shared {
+            server: self,
+            last_current,
+            led: Mutex::default(),
+            looking: Default::default(),
+        });
         let showing = Arc::downgrade(&shared);
         let hub = shared.server.clerk.hub().clone();
         hub.show(Box::new(move || showing.upgrade().map(|shared| shared.shown()).unwrap_or_default()));
@@ -120,7 +133,9 @@ impl SupportServer {
             .route("/fleet", get(fleet))
             .route("/guard/release", post(release))
             .route("/orders/{what}", post(order))
-            .route("/log", post(log))
+            .route("/log", get(level).post(log))
+            .route("/config", get(config))
+            .route("/doctor", get(doctor))
             .route("/snapshots", get(snapshots))
             .route("/snapshots/{version}", get(snapshot))
             .with_state(Arc::clone(&shared));
@@ -211,7 +226,13 @@ impl Shared {
         let server = &self.server;
         let hub = server.clerk.hub();
         let peers = observe(hub.identity(), &server.peers, &server.security).await;
-        hub.history(|history| fleet::fleet(&server.replica, now_millis(), self.shown(), peers, history))
+        let (shown, published) = (self.shown(), self.publications());
+        hub.history(|history| fleet::fleet(&server.replica, now_millis(), shown, peers, history, published))
+    }
+
+    fn publications(&self) -> Vec<Published> {
+        let publications = self.server.clerk.hub().publications().list();
+        publications.into_iter().map(Published::from).collect()
     }
 }
 
@@ -247,7 +268,8 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
 async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let accepts = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if !accepts.contains("text/html") {
-        return Json(shared.status()).into_response();
+        let status = Status { publications: shared.publications(), ..shared.status() };
+        return Json(status).into_response();
     }
     let policy = (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'");
     ([policy], Html(page(&shared.fleet().await))).into_response()
@@ -291,6 +313,36 @@ async fn log(
         Ok(()) => logging::set(query.as_deref().unwrap_or_default()),
         Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
     }
+}
+
+async fn level() -> Response {
+    logging::level()
+}
+
+/// The flags, secrets left out: for whoever may give commands.
+async fn config(state: State<Arc<Shared>>, peer: Extension<Peer>, headers: HeaderMap) -> Response {
+    let server = &state.server;
+    match admin::authorize(peer.0.0, &headers, server.admin_token.as_ref()).await {
+        Ok(()) => Json(&server.settings).into_response(),
+        Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
+    }
+}
+
+/// What this replica finds around itself: it asks the API and reads the disk for it, so one look at a time, for whoever
+/// may give commands.
+async fn doctor(state: State<Arc<Shared>>, peer: Extension<Peer>, headers: HeaderMap) -> Response {
+    let server = &state.server;
+    if let Err(reason) = admin::authorize(peer.0.0, &headers, server.admin_token.as_ref()).await {
+        return (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response();
+    }
+    let Some(doctor) = &server.doctor else {
+        return (StatusCode::NOT_FOUND, "nobody looks around here\n").into_response();
+    };
+    let Ok(_one) = state.looking.try_lock() else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "somebody else is looking around; ask again\n")
+            .into_response();
+    };
+    Json(doctor.look().await).into_response()
 }
 
 async fn snapshots(State(shared): State<Arc<Shared>>) -> Response {

@@ -311,7 +311,7 @@ fn decode_counts(counts: Vec<wire::Count>) -> Counts {
     Counts(counts.into_iter().filter_map(decode).collect())
 }
 
-fn encode_object(object: &ObjectRef) -> wire::ObjectRef {
+pub(super) fn encode_object(object: &ObjectRef) -> wire::ObjectRef {
     wire::ObjectRef {
         kind: object.kind.clone(),
         namespace: object.namespace.clone(),
@@ -319,7 +319,7 @@ fn encode_object(object: &ObjectRef) -> wire::ObjectRef {
     }
 }
 
-fn decode_object(object: Option<wire::ObjectRef>) -> ObjectRef {
+pub(super) fn decode_object(object: Option<wire::ObjectRef>) -> ObjectRef {
     let object = object.unwrap_or_default();
     ObjectRef { kind: object.kind, namespace: object.namespace, name: object.name }
 }

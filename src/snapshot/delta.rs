@@ -126,11 +126,11 @@ fn invalid(text: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, text)
 }
 
-/// The blocks of `target` that `base` has too, in the same order; those that follow each other in both are one.
-fn copies(base: &Packed, target: &Packed) -> Vec<Copied> {
-    let (mut copies, mut rest, mut least): (Vec<Copied>, u64, usize) = (Vec::new(), 0, 0);
+/// The blocks that both have, in the same order, by their places in `base` and in `target`.
+pub(super) fn shared(base: &Packed, target: &Packed) -> Vec<(usize, usize)> {
+    let (mut shared, mut least) = (Vec::new(), 0);
     if !base.held().is_ours || !target.held().is_ours {
-        return copies;
+        return shared;
     }
     let blocks = base.held().blocks.iter().enumerate();
     let known: HashMap<_, _> = blocks.map(|(place, block)| ((block.crc, block.plain.len()), place)).collect();
@@ -139,17 +139,26 @@ fn copies(base: &Packed, target: &Packed) -> Vec<Copied> {
             let both = base.block(**at).zip(target.block(place));
             **at >= least && both.is_some_and(|(one, other)| one == other)
         });
-        let Some(at) = same else {
-            rest += block.plain.len() as u64;
-            continue;
-        };
-        least = at + 1;
-        let (from, length) = (base.held().blocks[*at].plain.start as u64, block.plain.len() as u64);
+        if let Some(at) = same {
+            least = at + 1;
+            shared.push((*at, place));
+        }
+    }
+    shared
+}
+
+/// What is taken from `base`: the blocks that both have; those that follow each other in both are one.
+fn copies(base: &Packed, target: &Packed) -> Vec<Copied> {
+    let (mut copies, mut end): (Vec<Copied>, u64) = (Vec::new(), 0);
+    for (at, place) in shared(base, target) {
+        let plain = &target.held().blocks[place].plain;
+        let (rest, length) = (plain.start as u64 - end, plain.len() as u64);
+        let from = base.held().blocks[at].plain.start as u64;
+        end = plain.end as u64;
         match copies.last_mut().filter(|last| rest == 0 && last.from + last.length == from) {
             Some(last) => last.length += length,
             None => copies.push(Copied { after: rest, from, length }),
         }
-        rest = 0;
     }
     copies
 }

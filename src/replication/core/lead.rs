@@ -226,6 +226,11 @@ impl Replica {
         Ok(())
     }
 
+    /// When what is under way was announced.
+    pub fn announced_at(&self) -> Option<Moment> {
+        Some(self.leading.as_ref()?.under_way.as_ref()?.announced_at)
+    }
+
     /// The epoch and the term that this replica leads, if it does.
     pub fn leads(&self) -> Option<(Epoch, TermId)> {
         self.leading.as_ref().map(|leading| (leading.epoch(), leading.term.id()))

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::serve::publications::{Published, Touched};
 
 fn fleet() -> Fleet {
     let status = |name: &str, role: &str| {
@@ -25,6 +26,7 @@ fn fleet() -> Fleet {
         at: "2027-01-15T08:00:00Z".parse().ok(),
         replicas: vec![member("r0", "leader"), member("r1", "follower")],
         clients: vec![client],
+        publications: Vec::new(),
         tables: Vec::new(),
     }
 }
@@ -101,4 +103,40 @@ fn a_release_that_says_less_is_shown_with_what_it_says() {
     let mut fleet = fleet();
     fleet.replicas[1].status = Some(json!({"replica": "r1", "something": "new"}));
     assert!(page(&fleet).contains("<b>r1</b>"));
+}
+
+#[test]
+fn a_publication_says_what_it_changed_and_names_a_few_routes() {
+    let mut fleet = fleet();
+    let touched = |route: &str, what| Touched {
+        route: route.to_owned(),
+        what,
+        object: Some("Ingress shop/cart".to_owned()),
+    };
+    fleet.publications = vec![
+        Published {
+            version: "7.42".to_owned(),
+            cause: "change".to_owned(),
+            added: Some(3),
+            removed: Some(0),
+            changed: Some(1),
+            named: vec![touched("kube_shop__cart", "added"), touched(&"x".repeat(99), "changed")],
+            compile_seconds: 0.012,
+            ..Published::default()
+        },
+        Published { added: Some(0), removed: Some(0), changed: Some(0), ..Published::default() },
+        Published::default(),
+    ];
+    let page = page(&fleet);
+    for shown in [
+        "<td>+3 ~1</td>",
+        "title=\"Ingress shop/cart\">+ <code>kube_shop__cart</code>",
+        "xxx…</code>",
+        "compile 12 ms",
+        "<td>nothing</td>",
+        "<td>?</td>",
+    ] {
+        assert!(page.contains(shown), "{shown}: {page}");
+    }
+    assert!(!page.contains(&"x".repeat(50)));
 }

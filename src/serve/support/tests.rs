@@ -70,6 +70,8 @@ impl Lab {
             clients: Default::default(),
             peers: Vec::new(),
             security: Default::default(),
+            settings: vec![Setting { flag: "address", value: ":9090".to_owned(), given: false }],
+            doctor: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a port");
         let address = listener.local_addr().expect("bound");
