@@ -227,7 +227,7 @@ fn what_differs_between_two_large_tables_is_found_by_the_blocks_that_differ() {
     let old = Packed::of(same.trim_end().as_bytes(), None);
     let compared = |text: &str| {
         let new = Packed::of(text.trim_end().as_bytes(), Some(&old));
-        let started = std::time::Instant::now();
+        let started = tokio::time::Instant::now();
         let found = Difference::between(&old, &new).expect("nothing is damaged");
         (found, started.elapsed())
     };
