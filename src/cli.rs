@@ -14,6 +14,7 @@ mod guard;
 mod log;
 mod manual;
 mod orders;
+mod rollout;
 mod serve;
 mod status;
 mod table;
@@ -39,7 +40,7 @@ struct Entry {
 
 /// What the program can do, in the order of the help.
 #[rustfmt::skip]
-const COMMANDS: [Entry; 19] = [
+const COMMANDS: [Entry; 20] = [
     Entry { name: "serve", about: "run one replica of the route server", described: || flags::described(Command::Serve, "serve") },
     Entry { name: "compile", about: "print the table that would be served for some manifests", described: || flags::described(Command::Compile, "compile") },
     Entry { name: "demo", about: "watch three replicas on this machine elect, publish and fail over", described: demo::DemoOptions::command },
@@ -50,7 +51,8 @@ const COMMANDS: [Entry; 19] = [
     Entry { name: "unfreeze", about: "end a freeze, a pin or a rollback", described: orders::UnfreezeOptions::command },
     Entry { name: "pin", about: "serve an earlier table on every replica", described: orders::PinOptions::command },
     Entry { name: "rollback", about: "serve the table before this one on every replica", described: orders::RollbackOptions::command },
-    Entry { name: "diff", about: "compare two of the last tables, route by route", described: diff::DiffOptions::command },
+    Entry { name: "rollout", about: "say whether a fleet may move over from what it polls now", described: rollout::RolloutOptions::command },
+    Entry { name: "diff", about: "compare two tables, route by route: versions, files, URLs", described: diff::DiffOptions::command },
     Entry { name: "doctor", about: "look for what is wrong, and how to mend it", described: doctor::DoctorOptions::command },
     Entry { name: "dump", about: "collect what goes with a report into one file", described: dump::DumpOptions::command },
     Entry { name: "guard", about: "let a table pass that the guard holds back", described: guard::GuardOptions::command },
@@ -73,6 +75,9 @@ pub enum CliError {
     /// Something that worked did not go on working. Exit code 1.
     #[error("{0}")]
     Failed(String),
+    /// What was asked is answered with no, and that is printed already. Exit code 1.
+    #[error("no")]
+    No,
     /// The reader of our output has gone; there is nobody to tell. Exit code 1.
     #[error("standard output is closed")]
     Closed,
@@ -81,7 +86,7 @@ pub enum CliError {
 impl CliError {
     const fn code(&self) -> u8 {
         match self {
-            Self::Failed(_) | Self::Closed => 1,
+            Self::Failed(_) | Self::No | Self::Closed => 1,
             Self::Usage(_) => 2,
             Self::EmptyTable => 3,
         }
@@ -109,7 +114,7 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            if !matches!(error, CliError::Closed) {
+            if !matches!(error, CliError::Closed | CliError::No) {
                 eprintln!("bellwether: {error}");
             }
             ExitCode::from(error.code())
@@ -135,6 +140,7 @@ fn run(arguments: impl Iterator<Item = OsString>) -> Result<(), CliError> {
         "unfreeze" => with_clap(rest, "unfreeze", orders::unfreeze),
         "pin" => with_clap(rest, "pin", orders::pin),
         "rollback" => with_clap(rest, "rollback", orders::rollback),
+        "rollout" => with_clap(rest, "rollout", rollout::run),
         "diff" => with_clap(rest, "diff", diff::run),
         "doctor" => with_clap(rest, "doctor", doctor::run),
         "dump" => with_clap(rest, "dump", dump::run),

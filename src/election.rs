@@ -25,7 +25,7 @@ use crate::time::Moment;
 #[doc(hidden)]
 pub use core::simulation;
 pub use core::{Free, Freshness, Loss, Report};
-pub use driver::{Config, Handle, Happening, start, start_here};
+pub use driver::{Config, Handle, Happening, start, start_here, stay_out};
 pub use identity::Identity;
 pub use metrics::Metrics;
 pub use record::{Key, Record, Stored};

@@ -12,6 +12,7 @@
 
 pub mod aside;
 pub mod cli;
+pub mod compare;
 pub mod compile;
 pub mod demo;
 pub mod doctor;
@@ -31,6 +32,7 @@ pub mod protection;
 pub mod publish;
 pub mod re2;
 pub mod replication;
+pub mod rollout;
 pub mod serve;
 pub mod snapshot;
 pub mod source;

@@ -35,6 +35,7 @@ use crate::replication::exchange::exchange;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{Means, PeerError, Security};
 use crate::replication::{self, attendance, converge, follower, scrub, service, takeover};
+use crate::rollout::{self, Mode};
 use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
     Tls, TlsError,
@@ -106,6 +107,7 @@ pub struct Node {
     gate: Arc<Gate>,
     clerk: Arc<Clerk>,
     writes: writes::Writes,
+    rollout_metrics: rollout::Metrics,
 }
 
 struct Listeners {
@@ -159,7 +161,12 @@ impl Node {
         let gate = Arc::new(Gate::new(options.guard, ours).telling(writes.events.clone()));
         let election = election::start(&options, &machine, &mut registry).await?;
 
-        let (last_known_good, rejected) = disk.read();
+        let rollout_metrics = rollout::Metrics::register(registry.sub_registry_with_prefix("bellwether"));
+        let (last_known_good, rejected) = match options.rollout.mode {
+            // Nothing is served; what is on disk stays there.
+            Mode::Off => Default::default(),
+            Mode::Pre | Mode::Exec => disk.read(),
+        };
         for file in rejected {
             tracing::warn!(path = %file.path.display(), reason = %file.reason, "not served from disk");
         }
@@ -200,6 +207,7 @@ impl Node {
             gate,
             clerk,
             writes,
+            rollout_metrics,
         })
     }
 
@@ -247,6 +255,7 @@ impl Node {
             events: self.writes.events.clone(),
             status: self.writes.status,
         };
+        let comparison = rollout::Latest::default();
         let clients = Arc::<serve::Clients>::default();
         let routes = RoutesServer {
             cell: self.cell.clone(),
@@ -278,6 +287,8 @@ impl Node {
             gate: self.gate,
             admin_token: self.options.admin_token_file.clone(),
             shards: self.options.shards.clone(),
+            mode: self.options.rollout.mode,
+            comparison: comparison.clone(),
             clients,
             peers: self.options.replication.peers.clone(),
             security: self.security.clone(),
@@ -293,7 +304,7 @@ impl Node {
         };
 
         let (role, stop) = (self.election.role(), CancellationToken::new());
-        let mut tasks = Tasks::default();
+        let mut tasks = Tasks { stand_by: self.options.rollout.mode == Mode::Off, ..Tasks::default() };
         let replication = {
             let (hub, security, stop) = (self.hub.clone(), self.security.clone(), stop.clone());
             let (listener, phases) = (self.listeners.replication, phases.clone());
@@ -304,9 +315,9 @@ impl Node {
             }
         };
         tasks.spawn("activation", self.hub.clone().activate());
-        tasks.spawn("replication", replication);
+        tasks.take_part("replication", replication);
         let peers = self.options.replication.peers.clone();
-        tasks.spawn(
+        tasks.take_part(
             "convergence",
             converge::converge(self.hub.clone(), peers, self.security.clone(), another_ready),
         );
@@ -314,18 +325,21 @@ impl Node {
         let (security, timing, election) =
             (self.security.clone(), self.options.election, self.election.clone());
         let give_up = move |_| election.step_down(Loss::CutOff);
-        tasks.spawn("attendance", attendance::attend(hub, peers, security, timing, give_up));
+        tasks.take_part("attendance", attendance::attend(hub, peers, security, timing, give_up));
         if self.options.fast_takeover {
             let election = self.election.clone();
             let gone = move |term, since| election.gone(term, since);
-            tasks.spawn("takeover", takeover::watch(self.hub.clone(), self.machine.net.clone(), gone));
+            tasks.take_part("takeover", takeover::watch(self.hub.clone(), self.machine.net.clone(), gone));
         }
         tasks.spawn("secrets", self.security.clone().renew());
         let (peers, reach) = (self.options.replication.peers.clone(), self.clerk.reach().clone());
-        tasks.spawn("exchange", exchange(self.hub.clone(), peers, self.security.clone(), reach));
-        tasks.spawn("orders", self.clerk.keep());
-        tasks.spawn("history", keeper::keep_history(self.hub.clone(), Shelf::new(&self.options.state_dir)));
-        tasks.spawn("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
+        tasks.take_part("exchange", exchange(self.hub.clone(), peers, self.security.clone(), reach));
+        tasks.take_part("orders", self.clerk.keep());
+        tasks.take_part(
+            "history",
+            keeper::keep_history(self.hub.clone(), Shelf::new(&self.options.state_dir)),
+        );
+        tasks.take_part("follower", follower::follow(self.hub.clone(), role.clone(), self.security, kick));
         if let Some(tls) = self.tls {
             tasks.spawn("certificates", tls.renew());
         }
@@ -333,14 +347,25 @@ impl Node {
             tasks.spawn("reports", elections(self.writes.events, happenings));
         }
         if let Some(writer) = self.writes.writer {
-            tasks.spawn("events", writer.run());
+            tasks.take_part("events", writer.run());
         }
         if let Some(writer) = self.writes.status_writer {
-            tasks.spawn("status", writer.run(self.hub.clone()));
+            tasks.take_part("status", writer.run(self.hub.clone()));
         }
         tasks.spawn("scrub", scrub::scrub(self.hub.clone()));
         tasks.spawn("record", publish::record(self.hub.clone(), notes));
-        tasks.spawn("publisher", publisher.run(role));
+        if self.options.rollout.mode == Mode::Pre {
+            let watcher = rollout::Watcher {
+                options: self.options.rollout.clone(),
+                hub: self.hub.clone(),
+                cell: self.cell.clone(),
+                clock: self.machine.clock.clone(),
+                latest: comparison,
+                metrics: self.rollout_metrics,
+            };
+            tasks.spawn("comparison", watcher.run(role.clone()));
+        }
+        tasks.take_part("publisher", publisher.run(role));
         tasks.spawn("keeper", keeper::keep(self.hub.clone(), self.disk));
         tasks.spawn(
             "bridge",
@@ -354,6 +379,7 @@ impl Node {
         });
         tracing::info!(
             replica = self.options.id,
+            rollout = self.options.rollout.mode.name(),
             routes = %self.options.address,
             replication = %self.options.replication.listener,
             "started"
@@ -385,19 +411,29 @@ impl Node {
 
 /// The tasks that run for the life of the process, by name.
 #[derive(Default)]
-struct Tasks(JoinSet<&'static str>);
+struct Tasks {
+    running: JoinSet<&'static str>,
+    stand_by: bool,
+}
 
 impl Tasks {
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(async move {
+        self.running.spawn(async move {
             task.await;
             name
         });
     }
 
+    /// The same for what a replica that stands by does not do.
+    fn take_part(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        if !self.stand_by {
+            self.spawn(name, task);
+        }
+    }
+
     /// The name of the first task that ends, by itself or by a panic.
     async fn ended(&mut self) -> &'static str {
-        match self.0.join_next().await {
+        match self.running.join_next().await {
             Some(Ok(name)) => name,
             _ => "panicked",
         }

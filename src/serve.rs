@@ -57,7 +57,7 @@ pub use pace::Pace;
 pub use readiness::{BEHIND, Facts, Heartbeat, Heartbeats, LastCurrent, Overdue, Unready, ready};
 pub use routes::RoutesServer;
 pub use shards::{Shards, Store};
-pub use status::{Finding, List, Observed, Status, status};
+pub use status::{Finding, List, Observed, Rollout, Status, status};
 pub use support::SupportServer;
 pub use tls::{Tls, TlsError, TlsFiles};
 

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 15] = [
+const PURE: [&str; 19] = [
+    "compare",
     "eskip",
     "object",
     "compile",
@@ -17,6 +18,9 @@ const PURE: [&str; 15] = [
     "replication/core",
     "replication/ledger",
     "replication/quorum",
+    "rollout/judge",
+    "rollout/meanings",
+    "rollout/side",
     "writes/event",
     "writes/plan",
     "writes/queue",

@@ -183,6 +183,17 @@ impl Fleet {
         said
     }
 
+    /// What has changed since the table of `version`; there is something.
+    fn difference(&self, at: usize, version: &str) -> String {
+        let output = Command::new(env!("CARGO_BIN_EXE_bellwether"))
+            .args(["diff", version, "--server", &self.replicas[at].support()])
+            .output()
+            .expect("the program runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}{}", String::from_utf8_lossy(&output.stderr));
+        said
+    }
+
     fn logs(&self) -> String {
         let log = |number| fs::read_to_string(Path::new(&self.path(&format!("r{number}.log"))));
         (0..3).filter_map(|number| log(number).ok()).collect::<Vec<_>>().join("\n---\n")
@@ -257,7 +268,7 @@ async fn what_is_pinned_is_served_until_it_is_not_whoever_leads() {
     fleet.everywhere("current", PATIENCE, |status| status["current"] == true).await;
 
     let follower = (leader + 1) % 3;
-    let difference = fleet.order(follower, &["diff", &first]);
+    let difference = fleet.difference(follower, &first);
     assert!(difference.contains("- Path(\"/a\")") && difference.contains("+ Path(\"/b\")"), "{difference}");
     assert!(difference.contains("2 changed, 4 the same"), "{difference}");
     let said = fleet.order(follower, &["rollback", "--why=b is bad"]);

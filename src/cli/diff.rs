@@ -1,7 +1,8 @@
-//! `bellwether diff`: what changed between two tables that a replica keeps, route by route.
+//! `bellwether diff`: what is different between two tables, route by route: of a replica's last ones, of files, of whoever
+//! serves one.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Parser;
@@ -9,44 +10,73 @@ use http::StatusCode;
 use serde_json::Value;
 
 use super::client::Client;
+use super::status::Format;
 use super::{CliError, block_on, print};
-use crate::eskip::{self, Backend, Route};
+use crate::compare::{self, Differences};
+use crate::eskip::{self, Route};
+use crate::rollout::peer::Peer;
+use crate::snapshot::Version;
 
-/// How long a replica may take to answer with a table.
+/// How long anybody may take to answer with a table.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Compare two of the last 16 tables that a replica served; without versions, list them.
+/// Compare two tables; without any, list the last 16 that a replica served.
 #[derive(Debug, Parser)]
-#[command(after_help = "One version is compared with the newest table.")]
+#[command(
+    after_help = "A table is a version of the replica's (EPOCH.SEQUENCE), a file of routes, or a URL: of /routes of a route \
+                  server, of the support listener of a Skipper (http://HOST:9911). One alone is compared with the newest \
+                  of the replica. Exits with 0 when they mean the same, with 1 when they do not, with 2 on an error."
+)]
 pub(super) struct DiffOptions {
-    /// The older table, as EPOCH.SEQUENCE
+    /// The older table
     from: Option<String>,
     /// The newer table
     to: Option<String>,
     /// The support listener of any replica
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9911")]
     server: String,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
 }
 
 /// Asks and prints.
 ///
 /// # Errors
 ///
-/// Where the replica does not answer, or does not keep one of the tables.
+/// Where the tables differ, or one of them cannot be had.
 pub(super) fn run(options: &DiffOptions) -> Result<(), CliError> {
-    print(&block_on(compare(options))??)
+    let outcome = block_on(compare(options))?.map_err(|error| match error {
+        CliError::Closed => error,
+        // 1 is for tables that differ.
+        other => CliError::Usage(other.to_string()),
+    });
+    let Some((title, found)) = outcome? else { return Ok(()) };
+    match options.output {
+        Format::Table => print(&format!("{title}: {found}"))?,
+        Format::Json => print(&format!("{:#}\n", serde_json::json!(found)))?,
+    }
+    if found.differences.is_empty() { Ok(()) } else { Err(CliError::No) }
 }
 
-async fn compare(options: &DiffOptions) -> Result<String, CliError> {
+/// None where a list was asked for, and printed.
+async fn compare(options: &DiffOptions) -> Result<Option<(String, Differences)>, CliError> {
     let client = Client::new(DEADLINE);
-    let Some(from) = &options.from else { return Ok(listing(&kept(&client, options).await?)) };
+    let Some(from) = &options.from else {
+        let kept = kept(&client, options).await?;
+        let text = match options.output {
+            Format::Table => listing(&kept),
+            Format::Json => format!("{:#}\n", Value::from(kept)),
+        };
+        return print(&text).map(|()| None);
+    };
     let to = match &options.to {
         Some(to) => to.clone(),
         None => newest(&kept(&client, options).await?)
             .ok_or_else(|| CliError::Failed(format!("{} keeps no table", options.server)))?,
     };
     let tables = (table(&client, options, from).await?, table(&client, options, &to).await?);
-    Ok(format!("{from} -> {to}: {}", differences(&tables.0, &tables.1)))
+    Ok(Some((format!("{from} -> {to}"), compare::tables(&tables.0, &tables.1))))
 }
 
 async fn kept(client: &Client, options: &DiffOptions) -> Result<Vec<Value>, CliError> {
@@ -56,17 +86,30 @@ async fn kept(client: &Client, options: &DiffOptions) -> Result<Vec<Value>, CliE
         .map_err(|error| failed(format!("{} does not answer JSON: {error}", options.server)))
 }
 
-async fn table(client: &Client, options: &DiffOptions, version: &str) -> Result<Vec<Route>, CliError> {
+/// The table that `name` stands for.
+async fn table(client: &Client, options: &DiffOptions, name: &str) -> Result<Vec<Route>, CliError> {
+    let failed = |error: String| CliError::Failed(format!("{name}: {error}"));
+    let text = if name.contains("://") {
+        let mut peer = Peer::new(name, DEADLINE).map_err(|error| failed(error.to_string()))?;
+        let shown = peer.look().await.map_err(|error| failed(error.to_string()))?;
+        shown.map(|shown| shown.text).unwrap_or_default()
+    } else if name.parse::<Version>().is_ok() && !Path::new(name).is_file() {
+        version(client, options, name).await?
+    } else {
+        std::fs::read_to_string(name).map_err(|error| failed(error.to_string()))?
+    };
+    eskip::parse(&text).map_err(|error| failed(format!("this is no table: {error}")))
+}
+
+async fn version(client: &Client, options: &DiffOptions, version: &str) -> Result<String, CliError> {
     let path = format!("/snapshots/{}", eskip::query_escape(version));
     let answer = client.answer(&options.server, &path).await;
     let (status, body) = answer.map_err(|error| CliError::Failed(error.to_string()))?;
     let text = String::from_utf8_lossy(&body);
     match status {
-        StatusCode::OK => {}
-        StatusCode::BAD_REQUEST => return Err(CliError::Usage(text.trim().to_owned())),
-        _ => return Err(CliError::Failed(format!("{}: {}", options.server, text.trim()))),
+        StatusCode::OK => Ok(text.into_owned()),
+        _ => Err(CliError::Failed(format!("{}: {}", options.server, text.trim()))),
     }
-    eskip::parse(&text).map_err(|error| CliError::Failed(format!("the table of {version}: {error}")))
 }
 
 fn newest(kept: &[Value]) -> Option<String> {
@@ -87,99 +130,9 @@ fn listing(kept: &[Value]) -> String {
     text
 }
 
-/// A summary, then each route that is not the same on both sides.
-fn differences(from: &[Route], to: &[Route]) -> String {
-    let by_id = |routes: &[Route]| -> BTreeMap<String, Route> {
-        routes.iter().map(|route| (route.id.clone(), route.clone())).collect()
-    };
-    let (old, new) = (by_id(from), by_id(to));
-    let (mut added, mut removed, mut changed, mut text) = (0, 0, 0, String::new());
-    let ids: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for id in &ids {
-        match (old.get(*id), new.get(*id)) {
-            (None, Some(route)) => {
-                added += 1;
-                let _ = writeln!(text, "+ {id}: {route}");
-            }
-            (Some(route), None) => {
-                removed += 1;
-                let _ = writeln!(text, "- {id}: {route}");
-            }
-            (Some(before), Some(after)) if before != after => {
-                changed += 1;
-                let _ = writeln!(text, "~ {id}");
-                text.push_str(&parts_that_differ(before, after));
-            }
-            _ => {}
-        }
-    }
-    let same = ids.len() - added - removed - changed;
-    format!("{added} added, {removed} removed, {changed} changed, {same} the same\n{text}")
-}
-
-/// The predicates, filters and endpoints that only one side has; both routes where nothing but their order changed.
-fn parts_that_differ(before: &Route, after: &Route) -> String {
-    let (old, new) = (parts(before), parts(after));
-    let only = |these: &[String], others: &[String], sign: char| {
-        let mut left = others.to_vec();
-        let mut text = String::new();
-        for part in these {
-            match left.iter().position(|other| other == part) {
-                Some(at) => drop(left.swap_remove(at)),
-                None => text.push_str(&format!("    {sign} {part}\n")),
-            }
-        }
-        text
-    };
-    let text = only(&old, &new, '-') + &only(&new, &old, '+');
-    if text.is_empty() { format!("    - {before}\n    + {after}\n") } else { text }
-}
-
-fn parts(route: &Route) -> Vec<String> {
-    let canonical = route.canonical();
-    let mut parts: Vec<String> = canonical.predicates.iter().map(ToString::to_string).collect();
-    parts.extend(canonical.filters.iter().map(|filter| format!("-> {filter}")));
-    match &canonical.backend {
-        Backend::LoadBalanced { algorithm, endpoints } => {
-            parts.push(format!("-> <{algorithm}>"));
-            let zone = |zone: &str| if zone.is_empty() { String::new() } else { format!(" in {zone}") };
-            parts.extend(endpoints.iter().map(|it| format!("-> {:?}{}", it.address, zone(&it.zone))));
-        }
-        backend => parts.push(format!("-> {backend}")),
-    }
-    parts
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn each_route_is_added_removed_changed_or_the_same() {
-        let parse = |text: &str| eskip::parse(text).expect("routes");
-        let from = parse(
-            r#"a: Path("/a") -> setPath("/x") -> <roundRobin, "http://10.0.0.1:80", "http://10.0.0.2:80">;
-               b: Path("/b") -> <shunt>; c: * -> <shunt>; d: * -> x() -> y() -> <shunt>;"#,
-        );
-        let to = parse(
-            r#"a: Path("/a") -> setPath("/y") -> <roundRobin, "http://10.0.0.2:80", "http://10.0.0.3:80">;
-               c: * -> <shunt>; d: * -> y() -> x() -> <shunt>; e: Path("/e") -> <shunt>;"#,
-        );
-        let expected = r#"1 added, 1 removed, 2 changed, 1 the same
-~ a
-    - -> setPath("/x")
-    - -> "http://10.0.0.1:80"
-    + -> setPath("/y")
-    + -> "http://10.0.0.3:80"
-- b: Path("/b") -> <shunt>
-~ d
-    - * -> x() -> y() -> <shunt>
-    + * -> y() -> x() -> <shunt>
-+ e: Path("/e") -> <shunt>
-"#;
-        assert_eq!(differences(&from, &to), expected);
-        assert_eq!(differences(&from, &from), "0 added, 0 removed, 0 changed, 4 the same\n");
-    }
 
     #[test]
     fn what_is_kept_is_listed() {

@@ -4,6 +4,7 @@
 //! workers are throttled, delays nothing here; and the timer that ends a term waits for no request.
 
 mod handle;
+mod idle;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 
 pub use handle::Handle;
+pub use idle::stay_out;
 pub(in crate::election) use log::aim;
 
 use self::handle::Wishes;

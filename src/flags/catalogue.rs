@@ -49,6 +49,8 @@ pub(super) enum Group {
     Election,
     /// Which tables are not believed at once.
     Guard,
+    /// How a fleet moves over.
+    Rollout,
     /// How the API server is reached.
     Api,
     /// Which objects become routes, and how.
@@ -65,13 +67,14 @@ pub(super) enum Group {
 
 impl Group {
     /// All, in the order of the help.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Compile,
         Self::Replica,
         Self::Listeners,
         Self::Replication,
         Self::Election,
         Self::Guard,
+        Self::Rollout,
         Self::Api,
         Self::Table,
         Self::Routes,
@@ -89,6 +92,7 @@ impl Group {
             Self::Replication => "Replication",
             Self::Election => "Election",
             Self::Guard => "The guard: tables that shrink, and what is too large",
+            Self::Rollout => "Roll-out: moving a fleet over",
             Self::Api => "Kubernetes API",
             Self::Table => "Ingresses and RouteGroups",
             Self::Routes => "Filters and changes for all routes",

@@ -10,6 +10,7 @@ use crate::compile::{ServiceName, Settings};
 use crate::election::Timing;
 use crate::guard::Thresholds;
 use crate::replication::peer::TlsFiles;
+use crate::rollout;
 use crate::serve;
 
 /// Everything that `bellwether serve` was told.
@@ -53,6 +54,8 @@ pub struct ServeOptions {
     pub bytes_under_way: u64,
     /// `--stop-with-stdin`: stop, as on SIGTERM, when standard input ends.
     pub stop_with_stdin: bool,
+    /// `--rollout…`: how far the fleet has moved over.
+    pub rollout: rollout::Options,
     /// `--guard-…`: which tables are held back.
     pub guard: Thresholds,
     /// `--admin-token-file`: the token that commands from other machines must bring; `None` takes none from them.

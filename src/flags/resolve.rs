@@ -3,6 +3,7 @@
 mod address;
 mod filters;
 mod guard;
+mod rollout;
 mod server_tls;
 mod shards;
 
@@ -51,6 +52,7 @@ pub(super) fn serve(
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
         bytes_under_way: bytes_under_way(values)?,
         stop_with_stdin: values.switch("stop-with-stdin"),
+        rollout: rollout::options(values, &mut notes)?,
         guard: guard::thresholds(values)?,
         admin_token_file: path(values, "admin-token-file"),
         status_from: status_from(values, &source, &mut notes)?,

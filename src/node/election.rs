@@ -8,6 +8,7 @@ use super::Machine;
 use crate::election::store::{FileLease, FileLeaseError, KubernetesLease, LeaseStore};
 use crate::election::{Config, Handle, Identity, Metrics};
 use crate::flags::{LeaseOptions, ServeOptions};
+use crate::rollout::Mode;
 use crate::source::kubernetes::{Access, AccessError};
 
 /// Where the kubelet writes the namespace of a pod's service account.
@@ -42,6 +43,10 @@ pub(super) async fn start(
     registry: &mut Registry,
 ) -> Result<Handle, ElectionError> {
     let metrics = Arc::new(Metrics::register(registry));
+    if options.rollout.mode == Mode::Off {
+        let identity = Identity::new(&options.id, &machine.pod_uid, machine.nonce);
+        return Ok(crate::election::stay_out(identity, machine.clock.clone()));
+    }
     let config = |identity| Config {
         identity,
         address: options.replication.address.clone(),

@@ -4,6 +4,7 @@
 //! In: the [`Fleet`]. Out: HTML. What other releases of a replica do not say is left open.
 
 mod publications;
+mod rollout;
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -42,6 +43,7 @@ pub fn page(fleet: &Fleet) -> String {
                 main {
                     (replicas(fleet))
                     (ordered(fleet))
+                    (rollout::section(fleet))
                     (held(fleet))
                     (findings(fleet, "quarantined", "Routes that are left out", "No Skipper could read them. What the object had before stays."))
                     (findings(fleet, "diagnostics", "Objects with something wrong", "They are in the table, less what is named here."))
@@ -98,6 +100,7 @@ impl Verdict {
         if known.iter().any(|status| !status["orders"]["frozen"].is_null()) {
             lines.push("The tables are frozen by an order.".to_owned());
         }
+        lines.extend(rollout::line(fleet));
         match (lines.is_empty(), digests.len()) {
             (_, 0) => Self { class: "bad", headline: "Nothing is served", lines },
             (true, _) => Self { class: "good", headline: "All is well", lines },

@@ -19,6 +19,8 @@ pub const BEHIND: Duration = Duration::from_secs(10);
 pub struct Facts {
     /// Where the replica is in its life.
     pub phase: Phase,
+    /// Whether it only stands by.
+    pub stands_by: bool,
     /// Whether it has a verified table.
     pub has_table: bool,
     /// Whether it leads.
@@ -34,6 +36,9 @@ pub struct Facts {
 /// Why a replica is not ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
+    /// It is told to serve nothing.
+    #[error("standing by, as --rollout=off says")]
+    StandsBy,
     /// It has nothing to serve.
     #[error("no verified table yet")]
     NoTable,
@@ -53,6 +58,9 @@ pub enum Unready {
 pub fn ready(facts: &Facts) -> Result<(), Unready> {
     if facts.phase >= Phase::Draining {
         return Err(Unready::Draining);
+    }
+    if facts.stands_by {
+        return Err(Unready::StandsBy);
     }
     if !facts.has_table {
         return Err(Unready::NoTable);
@@ -146,6 +154,7 @@ mod tests {
 
     const FINE: Facts = Facts {
         phase: Phase::Serving,
+        stands_by: false,
         has_table: true,
         leads: false,
         live_leader: true,
@@ -157,6 +166,7 @@ mod tests {
     fn ready_with_a_table_until_the_drain() {
         assert_eq!(ready(&FINE), Ok(()));
         assert_eq!(ready(&Facts { has_table: false, ..FINE }), Err(Unready::NoTable));
+        assert_eq!(ready(&Facts { stands_by: true, ..FINE }), Err(Unready::StandsBy));
         assert_eq!(ready(&Facts { phase: Phase::Draining, ..FINE }), Err(Unready::Draining));
         assert_eq!(ready(&Facts { phase: Phase::Stopped, ..FINE }), Err(Unready::Draining));
         assert_eq!(ready(&Facts { phase: Phase::Starting, ..FINE }), Ok(()), "served from disk");

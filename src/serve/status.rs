@@ -15,6 +15,7 @@ use crate::election::Role;
 use crate::guard;
 use crate::orders::Orders;
 use crate::phase::Phase;
+use crate::rollout::{Mode, Report};
 use crate::snapshot::{Snapshot, Standing, View};
 use crate::time::Moment;
 
@@ -38,6 +39,10 @@ pub struct Observed<'a> {
     pub held: Option<&'a guard::Held>,
     /// What operators have ordered.
     pub orders: &'a Orders,
+    /// How far the fleet has moved over.
+    pub mode: Mode,
+    /// What the comparison with what it runs now has come to.
+    pub report: Option<&'a Report>,
     /// Since when this replica has known of the leader, in milliseconds since the epoch of Unix.
     pub leader_since_millis: Option<u64>,
     /// What grants and terms are held against.
@@ -101,6 +106,8 @@ pub struct Status {
     pub guard: Option<Held>,
     /// What operators have ordered.
     pub orders: InForce,
+    /// How far the fleet has moved over.
+    pub rollout: Rollout,
     /// Objects with routes that are left out; their last good ones stay.
     pub objects_quarantined: usize,
     /// Routes left out of the table.
@@ -110,6 +117,15 @@ pub struct Status {
     /// The last publications, the newest first; only where this replica itself is asked.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub publications: Vec<Published>,
+}
+
+/// How far the fleet has moved over.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Rollout {
+    /// `off`, `pre` or `exec`.
+    pub mode: &'static str,
+    /// What this leader's comparison with what the fleet runs now has come to; none elsewhere, and in other modes.
+    pub comparison: Option<Report>,
 }
 
 /// A list of which only the first entries are shown.
@@ -138,8 +154,8 @@ pub struct Finding {
 
 /// The status of what is `observed`.
 pub fn status(observed: Observed<'_>) -> Status {
-    let Observed { replica, role, view, phase, ready, held, orders, leader_since_millis, now, unix_millis } =
-        observed;
+    let Observed { replica, role, view, phase, ready, held, orders, .. } = observed;
+    let Observed { mode, report, leader_since_millis, now, unix_millis, .. } = observed;
     let (role, leader, leader_address) = match role {
         Role::Leader(term) if term.check(now).is_ok() => ("leader", Some(replica.to_owned()), None),
         Role::Leader(_) | Role::Follower(None) => ("follower", None, None),
@@ -181,6 +197,7 @@ pub fn status(observed: Observed<'_>) -> Status {
         at: timestamp(unix_millis),
         guard: held.map(Held::from),
         orders: InForce::of(orders),
+        rollout: Rollout { mode: mode.name(), comparison: report.cloned() },
         objects_quarantined: active.map_or(0, |active| objects(&active.contents.quarantined)),
         quarantined: list(active, |active| &active.contents.quarantined),
         diagnostics: list(active, |active| &active.contents.diagnostics),
@@ -274,6 +291,8 @@ mod tests {
             ready: Ok(()),
             held: None,
             orders: &Orders::default(),
+            mode: Mode::Exec,
+            report: None,
             leader_since_millis: None,
             now: NOW,
             unix_millis: 1_800_000_002_500,
@@ -330,6 +349,8 @@ mod tests {
             ready,
             held: None,
             orders: &Orders::default(),
+            mode: Mode::Exec,
+            report: None,
             leader_since_millis: None,
             now: NOW,
             unix_millis: 0,

@@ -41,6 +41,7 @@ use crate::publish::Gate;
 use crate::replication::clerk::{Clerk, now_millis};
 use crate::replication::observe::observe;
 use crate::replication::peer::Security;
+use crate::rollout::{Latest, Mode};
 use crate::snapshot::Cell;
 use crate::time::Clock;
 use crate::wire::ObserveResponse;
@@ -80,6 +81,10 @@ pub struct SupportServer {
     pub admin_token: Option<PathBuf>,
     /// The stores whose addresses are counted.
     pub shards: Shards,
+    /// How far the fleet has moved over.
+    pub mode: Mode,
+    /// What the comparison with what it runs now has come to.
+    pub comparison: Latest,
     /// Who polls this replica.
     pub clients: Arc<Clients>,
     /// Where the other replicas are, for the page.
@@ -179,6 +184,7 @@ impl Shared {
         let role = server.role.borrow();
         readiness::ready(&Facts {
             phase: *server.phase.borrow(),
+            stands_by: server.mode == Mode::Off,
             has_table: server.cell.load().active.is_some(),
             leads: matches!(*role, Role::Leader(_)),
             live_leader: matches!(*role, Role::Follower(Some(_))),
@@ -198,6 +204,8 @@ impl Shared {
             ready: self.ready(),
             held: server.gate.held().as_ref(),
             orders: &server.clerk.orders(),
+            mode: server.mode,
+            report: server.comparison.get().as_deref(),
             leader_since_millis: self.led_since(&role, unix_millis),
             now: server.clock.now(),
             unix_millis,

@@ -1,6 +1,6 @@
 //! Our own flags: what a single route server never had to say.
 
-use super::Group::{Api, Compile, Election, Guard, Listeners, Logs, Replica, Replication};
+use super::Group::{Api, Compile, Election, Guard, Listeners, Logs, Replica, Replication, Rollout};
 use super::Treatment::Honoured;
 use super::{Group, Spec};
 use crate::flags::kind::Kind::{self, Address, Bool, Choice, Duration, List, Path, Text, Uint};
@@ -16,6 +16,7 @@ const fn own(
 }
 
 const FORMATS: &[&str] = &["text", "json"];
+const MODES: &[&str] = &["off", "pre", "exec"];
 const PRESETS: &[&str] = &["bench", "default", "standard", "careful"];
 
 const MAX_TABLE: Spec = own("max-table-bytes", Uint, "536870912", Guard, "a larger table is not published");
@@ -29,7 +30,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 35] = [
+pub(super) static SERVE: [Spec; 41] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
     own("lease", Text, "kubernetes", Replica,
@@ -61,6 +62,16 @@ pub(super) static SERVE: [Spec; 35] = [
     MAX_TABLE,
     MAX_OBJECT,
     MAX_ROUTE,
+
+    own("rollout", Choice(MODES), "exec", Rollout,
+        "off (stand by: no poll, /routes answers 503), pre (serve, and compare with what the fleet runs now) or exec (the fleet polls here)"),
+    own("rollout-compare", List, "", Rollout,
+        "in pre: what the fleet runs now, as URLs: of /routes of each routesrv, of support listeners of Skippers (http://HOST:9911)"),
+    own("rollout-every", Duration, "5s", Rollout, "how often each of them is looked at"),
+    own("rollout-settle", Duration, "1m", Rollout,
+        "how old what any of them shows can be at most; what differs for longer is really different"),
+    own("rollout-safe-after", Duration, "30m", Rollout, "it is safe to move over after so long without a difference"),
+    own("rollout-safe-changes", Uint, "10", Rollout, "and over so many changes of the table"),
 
     own("replication-listener", Address, "", Replication,
         "where followers subscribe; by default :9912, or 127.0.0.1:9912 with a lease file"),

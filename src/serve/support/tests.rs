@@ -65,6 +65,8 @@ impl Lab {
             registry: Arc::new(registry),
             gauges,
             gate: Arc::clone(&gate),
+            mode: Mode::Exec,
+            comparison: Latest::default(),
             admin_token: None,
             shards: Shards { redis: Some(Store { service, port: 6379 }), valkey: None },
             clients: Default::default(),
