@@ -61,7 +61,7 @@ fn good() -> Vec<(&'static str, Value)> {
         ("off", json!({"rollout": {"mode": "off", "service": routesrv}})),
         ("pre", json!({"rollout": {"mode": "pre", "service": routesrv}})),
         ("exec", json!({"rollout": {"mode": "exec", "service": routesrv}})),
-        ("a program that knows its mode", json!({"rollout": {"mode": "off", "flag": true}})),
+        ("off, standing by", json!({"rollout": {"mode": "off", "standBy": true}})),
         (
             "a Secret",
             json!({"certificates": {"from": "secret", "secretName": "mine", "sharedName": "replica"}}),

@@ -65,14 +65,19 @@ async fn expected(folder: &Folder) -> Result<Files> {
         files.insert(format!("{mode}/{OF_THE_MODE}"), format!("{HEAD}{}", service.text));
         let rest = match mode {
             "off" => {
-                "# Everything is in place, and nothing runs.\nreplicas:\n  - name: bellwether\n    count: 0\n"
+                let nothing = "# Everything is in place, and nothing runs.\nreplicas:\n  - name: bellwether\n    count: 0\n";
+                format!("{nothing}{}", patch("--rollout=off"))
             }
-            _ => "",
+            "pre" => {
+                let compare = "# Name what the fleet runs now by a patch of your own like this one: --rollout-compare=URL,URL.\n";
+                format!("{compare}{}", patch("--rollout=pre"))
+            }
+            _ => String::new(),
         };
         let resources = ["../base".to_owned(), OF_THE_MODE.to_owned()];
         files.insert(
             format!("{mode}/kustomization.yaml"),
-            kustomization("Kustomization", about(mode), &resources, rest),
+            kustomization("Kustomization", about(mode), &resources, &rest),
         );
     }
     for one in rendered("exec", true, folder).await? {
@@ -83,7 +88,11 @@ async fn expected(folder: &Folder) -> Result<Files> {
     }
     for (component, templates) in COMPONENTS {
         let resources: Vec<_> = templates.iter().map(|&name| name.to_owned()).collect();
-        let rest = if component == "ingress-status" { status_patch() } else { String::new() };
+        let rest = if component == "ingress-status" {
+            patch(&format!("-kubernetes-status-from-service={STATUS_FROM}"))
+        } else {
+            String::new()
+        };
         files.insert(
             format!("{component}/kustomization.yaml"),
             kustomization("Component", about(component), &resources, &rest),
@@ -113,10 +122,11 @@ fn kustomization(kind: &str, about: &str, resources: &[String], rest: &str) -> S
     )
 }
 
-fn status_patch() -> String {
+/// One argument more.
+fn patch(argument: &str) -> String {
     format!(
         "patches:\n  - target:\n      kind: StatefulSet\n      name: bellwether\n    patch: |\n      - op: add\n        \
-         path: /spec/template/spec/containers/0/args/-\n        value: -kubernetes-status-from-service={STATUS_FROM}\n"
+         path: /spec/template/spec/containers/0/args/-\n        value: {argument}\n"
     )
 }
 

@@ -42,9 +42,9 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if has .Values.certificates.from (list "chart" "secret" "cert-manager") }}true{{ end -}}
 {{- end }}
 
-{{/* Standing by without a flag for it means not to run. */}}
+{{/* What stands by need not run. */}}
 {{- define "bellwether.running" -}}
-{{- if and (eq .Values.rollout.mode "off") (not .Values.rollout.flag) }}0{{ else }}{{ .Values.replicas }}{{ end -}}
+{{- if and (eq .Values.rollout.mode "off") (not .Values.rollout.standBy) }}0{{ else }}{{ .Values.replicas }}{{ end -}}
 {{- end }}
 
 {{- define "bellwether.peers" -}}
