@@ -45,6 +45,8 @@ impl Replica {
             ("address", ports[0].to_string()),
             ("support-listener", ports[1].to_string()),
             ("source-poll-timeout", "100".to_owned()),
+            // A leader that comes to nothing for seconds on a busy machine would begin to compare anew.
+            ("election-preset", "careful".to_owned()),
         ];
         let log = fs::File::options().create(true).append(true).open(path("log"));
         let process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
