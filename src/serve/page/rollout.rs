@@ -106,6 +106,7 @@ mod tests {
             at: None,
             replicas: vec![Member { address: None, status: Some(status), error: None }],
             clients: Vec::new(),
+            publications: Vec::new(),
             tables: Vec::new(),
         }
     }
