@@ -28,7 +28,7 @@ use anyhow::Result;
 
 pub use clock::WallClock;
 pub(crate) use conntrack::answerer;
-pub use enter::{Entered, inside, missing};
+pub use enter::{Entered, inside, missing, to_its_end};
 pub use group::Group;
 use net::Net;
 pub use place::Place;

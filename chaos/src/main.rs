@@ -20,6 +20,7 @@ use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
 use chaos::polls::PollsArgs;
 use chaos::report::ReportArgs;
 use chaos::scale::ScaleArgs;
+use chaos::scenario::cluster::ClusterArgs;
 use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
 use chaos::upstream::FaultyUpstreamArgs;
@@ -58,6 +59,9 @@ enum Command {
     Matrix(MatrixArgs),
     /// The whole way on a real API server, with a real Skipper: changes arrive, the leader dies, the API goes down.
     E2e(E2eArgs),
+    /// In a real cluster of three nodes on this machine: its chart installed, pods and nodes taken away under traffic. Needs
+    /// Debian, root and control groups of version 1, and etcd, Skipper, routesrv and Helm (see peers).
+    Cluster(ClusterArgs),
     /// Judge a run again, from the file of its history.
     Judge(JudgeArgs),
     /// Make the page of one or more runs.
@@ -127,6 +131,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Soak(args) => args.run().await,
         Command::Matrix(args) => args.run().await,
         Command::E2e(args) => args.run().await,
+        Command::Cluster(args) => args.run().await,
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run().await,
         Command::Explore(args) => args.run().await,

@@ -1,5 +1,6 @@
 //! The plays: what is staged, when what breaks, and the verdict.
 
+pub mod cluster;
 pub mod cut;
 pub mod e2e;
 pub mod verdict;

@@ -80,7 +80,17 @@ pub fn missing() -> Option<String> {
 pub async fn again(args: &[OsString]) -> Result<bool> {
     let _tidy = Tidy;
     group::tidy(None);
-    let child = command(args)?.spawn().context("start the harness again")?;
+    to_its_end(command(args)?).await
+}
+
+/// Runs `command`, which starts this program again, and waits for its end; whether that was a success. Ctrl-C in the terminal
+/// reaches us alone: dropping the future ends it, as a signal to end would.
+///
+/// # Errors
+///
+/// Where it cannot be started.
+pub async fn to_its_end(mut command: Command) -> Result<bool> {
+    let child = command.process_group(0).spawn().context("start the harness again")?;
     let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let mut run = Run { child, group: group.context("a child that was just started has a pid")? };
     Ok(run.child.wait().await?.success())
@@ -103,9 +113,7 @@ pub(super) fn command(args: &[OsString]) -> Result<Command> {
         .arg(std::env::current_exe().context("the harness has a path")?)
         .args(args)
         .env(MARK, std::process::id().to_string())
-        .stdin(Stdio::null())
-        // Ctrl-C in the terminal reaches us alone; we pass it on.
-        .process_group(0);
+        .stdin(Stdio::null());
     Ok(command)
 }
 

@@ -102,20 +102,7 @@ impl Cluster {
     ///
     /// Where the API server refuses one; the message names it.
     pub async fn apply(&self, documents: &[Value], how: Apply) -> Result<()> {
-        for document in documents {
-            let what = format!("{} {}", text(document, "/kind"), text(document, "/metadata/name"));
-            let api = self.api_of(document).await.with_context(|| format!("apply {what}"))?;
-            let name = text(document, "/metadata/name");
-            let params = PatchParams::apply("chaos").force();
-            let params = match how {
-                Apply::ForGood => params,
-                Apply::DryRun => params.dry_run().validation_strict(),
-            };
-            api.patch(&name, &params, &Patch::Apply(document))
-                .await
-                .with_context(|| format!("apply {what}"))?;
-        }
-        Ok(())
+        apply(&self.client, documents, how).await
     }
 
     /// Deletes the object that `document` names.
@@ -125,7 +112,7 @@ impl Cluster {
     /// Where it is not there or must not be deleted.
     pub async fn delete(&self, document: &Value) -> Result<()> {
         let name = text(document, "/metadata/name");
-        let deleted = self.api_of(document).await?.delete(&name, &Default::default()).await;
+        let deleted = api_of(&self.client, document).await?.delete(&name, &Default::default()).await;
         deleted.map(drop).with_context(|| format!("delete {} {name}", text(document, "/kind")))
     }
 
@@ -136,7 +123,7 @@ impl Cluster {
     /// Where it is not there.
     pub async fn get(&self, document: &Value) -> Result<DynamicObject> {
         let name = text(document, "/metadata/name");
-        let object = self.api_of(document).await?.get(&name).await;
+        let object = api_of(&self.client, document).await?.get(&name).await;
         object.with_context(|| format!("get {} {name}", text(document, "/kind")))
     }
 
@@ -170,25 +157,45 @@ impl Cluster {
         let token = token.status.context("a token request that succeeded has a status")?.token;
         self.api.kubeconfig(account, &token)
     }
+}
 
-    /// Where objects like `document` live. What kinds there are is asked each time: definitions come and go.
-    async fn api_of(&self, document: &Value) -> Result<Api<DynamicObject>> {
-        let kind = manifests::kind(document)?;
-        let wait = Duration::from_secs(10);
-        let (resource, capabilities) = until(
-            &format!("the kind {} at the API server", kind.kind),
-            wait,
-            Duration::from_millis(100),
-            async || pinned_kind(&self.client, &kind).await.ok(),
-        )
-        .await?;
-        Ok(match (capabilities.scope, document.pointer("/metadata/namespace").and_then(Value::as_str)) {
-            (Scope::Cluster, _) => Api::all_with(self.client.clone(), &resource),
-            (Scope::Namespaced, namespace) => {
-                Api::namespaced_with(self.client.clone(), namespace.unwrap_or("default"), &resource)
-            }
-        })
+/// Server-side apply of every document, in order. A kind whose definition was applied a moment ago is waited for.
+///
+/// # Errors
+///
+/// Where the API server refuses one; the message names it.
+pub async fn apply(client: &kube::Client, documents: &[Value], how: Apply) -> Result<()> {
+    for document in documents {
+        let what = format!("{} {}", text(document, "/kind"), text(document, "/metadata/name"));
+        let api = api_of(client, document).await.with_context(|| format!("apply {what}"))?;
+        let name = text(document, "/metadata/name");
+        let params = PatchParams::apply("chaos").force();
+        let params = match how {
+            Apply::ForGood => params,
+            Apply::DryRun => params.dry_run().validation_strict(),
+        };
+        api.patch(&name, &params, &Patch::Apply(document)).await.with_context(|| format!("apply {what}"))?;
     }
+    Ok(())
+}
+
+/// Where objects like `document` live. What kinds there are is asked each time: definitions come and go.
+async fn api_of(client: &kube::Client, document: &Value) -> Result<Api<DynamicObject>> {
+    let kind = manifests::kind(document)?;
+    let wait = Duration::from_secs(10);
+    let (resource, capabilities) = until(
+        &format!("the kind {} at the API server", kind.kind),
+        wait,
+        Duration::from_millis(100),
+        async || pinned_kind(client, &kind).await.ok(),
+    )
+    .await?;
+    Ok(match (capabilities.scope, document.pointer("/metadata/namespace").and_then(Value::as_str)) {
+        (Scope::Cluster, _) => Api::all_with(client.clone(), &resource),
+        (Scope::Namespaced, namespace) => {
+            Api::namespaced_with(client.clone(), namespace.unwrap_or("default"), &resource)
+        }
+    })
 }
 
 fn text(document: &Value, pointer: &str) -> String {

@@ -225,11 +225,7 @@ impl Replica {
     ///
     /// Where it does not answer, or not with JSON as it should be.
     pub async fn status(&self) -> Result<Status> {
-        let call = Call { deadline: Duration::from_millis(500), ..Call::get(self.launch.support, "/status") };
-        let call = Call { headers: &[(http::header::ACCEPT, "application/json")], ..call };
-        let (_, reply) = call.send().await.map_err(|failure| anyhow::anyhow!(failure.cause))?;
-        ensure!(reply.status.is_success(), "/status of {}: {}", self.launch.name, reply.status);
-        serde_json::from_slice(&reply.body).with_context(|| format!("/status of {}", self.launch.name))
+        status(self.launch.support).await.with_context(|| format!("/status of {}", self.launch.name))
     }
 
     /// The value of the metric `name`, which has no labels.
@@ -257,6 +253,19 @@ impl Replica {
             process.signal(signal);
         }
     }
+}
+
+/// What the replica that answers at `support` says of itself.
+///
+/// # Errors
+///
+/// Where it does not answer, or not with JSON as it should be.
+pub async fn status(support: SocketAddr) -> Result<Status> {
+    let call = Call { deadline: Duration::from_millis(500), ..Call::get(support, "/status") };
+    let call = Call { headers: &[(http::header::ACCEPT, "application/json")], ..call };
+    let (_, reply) = call.send().await.map_err(|failure| anyhow::anyhow!(failure.cause))?;
+    ensure!(reply.status.is_success(), "{}", reply.status);
+    serde_json::from_slice(&reply.body).context("it is no status")
 }
 
 /// The value of the metric `name`, which has no labels, of the replica that answers at `support`.

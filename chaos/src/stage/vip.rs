@@ -6,6 +6,7 @@
 
 mod proxy;
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,6 +64,9 @@ pub struct Vip {
 #[derive(Clone)]
 pub struct Ledger(Way);
 
+/// The names of replicas by their addresses, where these come and go.
+pub type Addresses = Arc<Mutex<HashMap<IpAddr, String>>>;
+
 /// The replicas behind it, and what has happened to them.
 struct Members {
     all: Vec<Member>,
@@ -81,7 +85,15 @@ struct Member {
 #[derive(Clone)]
 enum Way {
     Proxy(Arc<Proxy>),
-    Kernel { service: SocketAddr, members: Arc<Members> },
+    Kernel {
+        service: SocketAddr,
+        members: Arc<Members>,
+    },
+    /// A real kube-proxy.
+    Cluster {
+        service: SocketAddr,
+        replicas: Addresses,
+    },
 }
 
 impl Default for Probe {
@@ -204,6 +216,11 @@ impl Vip {
 }
 
 impl Ledger {
+    /// That of the Service at `service`, whose connections the kernel gives to `replicas`, by the rules of somebody else.
+    pub fn of_service(service: SocketAddr, replicas: Addresses) -> Self {
+        Self(Way::Cluster { service, replicas })
+    }
+
     /// The replica that took the connection from `client`, if one did and it is not too long ago.
     pub fn taken_by(&self, client: SocketAddr) -> Option<String> {
         match &self.0 {
@@ -212,6 +229,9 @@ impl Ledger {
                 let replica = IpAddr::from(ground::answerer(client, *service)?);
                 let mut targets = members.all.iter().map(|member| &member.target);
                 targets.find(|target| target.serve.ip() == replica).map(|target| target.name.clone())
+            }
+            Way::Cluster { service, replicas } => {
+                replicas.lock().get(&IpAddr::from(ground::answerer(client, *service)?)).cloned()
             }
         }
     }

@@ -45,7 +45,7 @@ impl Reader {
         let whole = std::mem::replace(&mut self.half, rest);
         let lines = whole.split(|byte| *byte == b'\n');
         lines
-            .filter_map(|line| serde_json::from_slice::<Line>(line).ok())
+            .filter_map(|line| serde_json::from_slice::<Line>(said(line)).ok())
             .filter_map(|line| {
                 let ago = Duration::try_from(wall.duration_since(line.timestamp)).ok();
                 let at = match ago {
@@ -55,6 +55,17 @@ impl Reader {
                 Some((at, line.act()?))
             })
             .collect()
+    }
+}
+
+/// What was written, without what a node's container runtime puts before it: `TIME stdout|stderr F `.
+fn said(line: &[u8]) -> &[u8] {
+    let whole = |mark: &[u8]| line.windows(mark.len()).position(|at| at == mark).map(|at| at + mark.len());
+    match line.first() {
+        Some(b'{') | None => line,
+        Some(_) => {
+            [&b" stdout F "[..], b" stderr F "].into_iter().find_map(whole).map_or(line, |at| &line[at..])
+        }
     }
 }
 
@@ -127,6 +138,15 @@ thread panicked
         let mut reader = Reader::default();
         assert_eq!(reader.read(&line.as_bytes()[..20], NOW, wall()), []);
         assert_eq!(reader.read(&line.as_bytes()[20..], NOW, wall()), [(NOW, Act::Stopped)]);
+    }
+
+    #[test]
+    fn a_line_is_the_same_in_the_log_of_a_container() {
+        let line = "{\"timestamp\":\"2026-11-23T12:00:00Z\",\"message\":\"stopped\"}\n";
+        for before in ["", "2026-11-23T12:00:00.001Z stdout F ", "2026-11-23T12:00:00.001Z stderr F "] {
+            assert_eq!(acts(&format!("{before}{line}")), [(NOW, Act::Stopped)]);
+        }
+        assert_eq!(acts(&format!("2026-11-23T12:00:00.001Z stderr P {line}")), [], "the half of a long line");
     }
 
     #[test]
