@@ -142,7 +142,9 @@ async fn drained(set: &Set) -> Result<()> {
     let left: Vec<_> = set.pods.all().into_iter().filter(|pod| pod.node == node && !pod.leaving).collect();
     ensure!(left.is_empty(), "{node} is drained, and has {left:?}");
     let leader = set.pods.settled(REPLICAS, PATIENCE).await?;
-    ensure!(evicted(set, &leader).await?, "nobody is away, and the budget refuses an eviction");
+    // All are back: the budget has something to give again.
+    let may = async || evicted(set, &leader).await.is_ok_and(|passed| passed).then_some(());
+    until("an eviction that is let pass", PATIENCE, LOOK, may).await?;
     machines::output(machines::kubectl(&["uncordon", &node]), "kubectl uncordon").await?;
     set.history.healed(&fault);
     say(&set.history, format!("{node} was drained; no other pod could be evicted meanwhile"));
