@@ -180,7 +180,11 @@ pub async fn apply(client: &kube::Client, documents: &[Value], how: Apply) -> Re
 }
 
 /// Where objects like `document` live. What kinds there are is asked each time: definitions come and go.
-async fn api_of(client: &kube::Client, document: &Value) -> Result<Api<DynamicObject>> {
+///
+/// # Errors
+///
+/// Where there is no such kind.
+pub async fn api_of(client: &kube::Client, document: &Value) -> Result<Api<DynamicObject>> {
     let kind = manifests::kind(document)?;
     let wait = Duration::from_secs(10);
     let (resource, capabilities) = until(

@@ -92,7 +92,8 @@ impl Pods {
     ///
     /// Where that does not come in time; with what there is.
     pub async fn settled(&self, count: usize, deadline: Duration) -> Result<Pod> {
-        let settled = until(&format!("{count} pods of one mind"), deadline, LOOK, async || {
+        let what = format!("{count} pods of one mind");
+        let settled = until(&what, deadline, LOOK, async || {
             let pods = self.all();
             let well = |pod: &Pod| !pod.leaving && pod.container.is_some() && self.is_ready(pod);
             if pods.len() != count || !pods.iter().all(well) {

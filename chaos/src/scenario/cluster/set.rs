@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1;
 use kube::Api;
-use kube::api::ListParams;
+use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -21,7 +21,7 @@ use crate::observe::poller::Poller;
 use crate::observe::traffic::{Traffic, ask};
 use crate::observe::{Observers, Pace};
 use crate::scenario::say;
-use crate::stage::cluster::{Apply, apply};
+use crate::stage::cluster::{Apply, api_of, apply};
 use crate::stage::vip::Ledger;
 use crate::stage::{manifests, until};
 
@@ -82,7 +82,8 @@ impl Set {
         lease(&client, &history).await?;
         let skippers = skippers(&client, &history).await?;
         let ledger = Ledger::of_service(service, pods.addresses());
-        let observers = observers(&client, service, &skippers, &ledger, &history);
+        let markers = api_of(&client, &manifests::marker(1)).await?;
+        let observers = observers(markers, service, &skippers, &ledger, &history);
         Ok(Self { client, pods, observers, history })
     }
 }
@@ -175,7 +176,7 @@ fn objects() -> Vec<Value> {
 
 /// Clients of the Service, plain and compressed; clients of each Skipper, and of the Skippers' Service; and changes.
 fn observers(
-    client: &kube::Client,
+    markers: Api<DynamicObject>,
     service: SocketAddr,
     skippers: &[SocketAddr],
     ledger: &Ledger,
@@ -195,18 +196,18 @@ fn observers(
         let traffic = Traffic { name: name.into(), to, hosts };
         observers.add(Duration::from_millis(20), |pace| traffic.run(history.clone(), pace));
     }
-    let client = client.clone();
-    observers.add(CHANGE, |pace| changes(client, history.clone(), pace));
+    observers.add(CHANGE, |pace| changes(markers, history.clone(), pace));
     observers
 }
 
 /// Changes the marker until `pace` ends it. What the API server does not take at once is tried again.
-async fn changes(client: kube::Client, history: History, mut pace: Pace) {
-    let mut generation = 1;
+async fn changes(markers: Api<DynamicObject>, history: History, mut pace: Pace) {
+    let (params, mut generation) = (PatchParams::apply("chaos").force(), 1);
     while pace.next().await {
         generation += 1;
         history.change(generation);
-        while apply(&client, &[manifests::marker(generation)], Apply::ForGood).await.is_err() {
+        let marker = Patch::Apply(manifests::marker(generation));
+        while markers.patch("marker", &params, &marker).await.is_err() {
             if !pace.next().await {
                 return;
             }
