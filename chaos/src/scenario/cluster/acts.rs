@@ -77,7 +77,7 @@ async fn follower_stands_still(set: &Set) -> Result<()> {
     };
     let fault = set.history.fault(PAUSED, &[&follower.name]);
     set.pods.pause(&follower)?;
-    let out = leaves(set, &[follower.clone()]).await;
+    let out = leaves(set, std::slice::from_ref(&follower)).await;
     // Whatever came of it: it must not stay so.
     set.pods.resume(&follower)?;
     set.history.measured(UNREADY, &follower.name, out?);

@@ -158,6 +158,8 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use serde_json::{Value, json};
 
     use super::*;
@@ -188,8 +190,8 @@ mod tests {
         let early = Pod { address: None, ..pod("a", Some("1")) };
         assert_eq!(book.look(&look(&[early], &[])), [], "nobody reaches it yet");
         let there = pod("a", Some("1"));
-        assert_eq!(book.look(&look(&[there.clone()], &[])), [Event::Started(there.clone())]);
-        assert_eq!(book.look(&look(&[there.clone()], &["a"])), [Event::In(name())]);
+        assert_eq!(book.look(&look(from_ref(&there), &[])), [Event::Started(there.clone())]);
+        assert_eq!(book.look(&look(from_ref(&there), &["a"])), [Event::In(name())]);
         assert_eq!(book.look(&look(&[there], &["a"])), []);
     }
 
@@ -210,7 +212,7 @@ mod tests {
             let ended = Pod { leaving: true, ..pod("a", None) };
             assert_eq!(book.look(&look(&[ended], &[])), [Event::Ended(name())]);
             let next = pod("b", Some("2"));
-            assert_eq!(book.look(&look(&[next.clone()], &[])), [Event::Started(next)]);
+            assert_eq!(book.look(&look(from_ref(&next), &[])), [Event::Started(next)]);
         }
     }
 
@@ -230,9 +232,9 @@ mod tests {
         book.kill("a");
         assert_eq!(book.look(&look(&[pod("a", None)], &[])), []);
         let second = pod("a", Some("2"));
-        assert_eq!(book.look(&look(&[second.clone()], &[])), [Event::Started(second)]);
+        assert_eq!(book.look(&look(from_ref(&second), &[])), [Event::Started(second)]);
         let third = pod("a", Some("3"));
-        let told = book.look(&look(&[third.clone()], &[]));
+        let told = book.look(&look(from_ref(&third), &[]));
         assert_eq!(told, [Event::ByItself(name()), Event::Started(third)]);
     }
 
