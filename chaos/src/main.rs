@@ -23,6 +23,7 @@ use chaos::scale::ScaleArgs;
 use chaos::scenario::cluster::ClusterArgs;
 use chaos::scenario::cut::CutArgs;
 use chaos::scenario::e2e::E2eArgs;
+use chaos::scenario::rollout::RolloutArgs;
 use chaos::upstream::FaultyUpstreamArgs;
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
@@ -62,6 +63,9 @@ enum Command {
     /// In a real cluster of three nodes on this machine: its chart installed, pods and nodes taken away under traffic. Needs
     /// Debian, root and control groups of version 1, and etcd, Skipper, routesrv and Helm (see peers).
     Cluster(ClusterArgs),
+    /// Move over from routesrv: compare with it and with a Skipper while everything changes, move a Skipper, find what differs.
+    /// Needs both (see peers).
+    Rollout(RolloutArgs),
     /// Judge a run again, from the file of its history.
     Judge(JudgeArgs),
     /// Make the page of one or more runs.
@@ -132,6 +136,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Matrix(args) => args.run().await,
         Command::E2e(args) => args.run().await,
         Command::Cluster(args) => args.run().await,
+        Command::Rollout(args) => args.run().await,
         Command::Judge(args) => args.run(),
         Command::Report(args) => args.run().await,
         Command::Explore(args) => args.run().await,

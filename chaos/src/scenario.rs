@@ -3,6 +3,7 @@
 pub mod cluster;
 pub mod cut;
 pub mod e2e;
+pub mod rollout;
 pub mod verdict;
 
 use crate::history::History;

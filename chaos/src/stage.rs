@@ -14,6 +14,7 @@ pub mod program;
 pub mod replica;
 pub mod rights;
 pub mod skipper;
+pub mod switch;
 pub mod vip;
 
 use std::path::{Path, PathBuf};
