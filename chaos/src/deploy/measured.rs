@@ -134,8 +134,15 @@ async fn replicas(ground: &Ground, binary: &Path, folder: &Folder) -> Result<Fle
         format!("--replication-tls-key={}", key("tls.key")),
         format!("--replication-tls-ca={}", key("ca.crt")),
         "--replication-tls-shared-name=bellwether".to_owned(),
+        // Compared with themselves: what is measured of that is there, and all is equal.
+        "--rollout=pre".to_owned(),
     ];
-    program::bellwethers(ground, binary, 3, &flags, folder, &History::default())
+    let mut fleet = program::bellwethers(ground, binary, 3, &flags, folder, &History::default())?;
+    let own = format!("--rollout-compare=http://{}/routes", fleet.replicas[0].serve());
+    for replica in &mut fleet.replicas {
+        replica.relaunch(|launch| launch.args.push(own.clone()));
+    }
+    Ok(fleet)
 }
 
 fn write_objects(folder: &Path, count: usize) -> Result<()> {
