@@ -1,5 +1,6 @@
 //! The stage: everything that a scenario plays on. Each part is one process or one listener on loopback.
 
+mod accept;
 pub mod apiserver;
 pub mod backend;
 pub mod badges;

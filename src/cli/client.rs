@@ -79,8 +79,7 @@ impl Client {
     ///
     /// Where there is no answer within the deadline.
     pub async fn answer(&self, server: &str, path: &str) -> Result<(StatusCode, Bytes), AskError> {
-        let (url, uri) = address(server, path)?;
-        self.ask(url, Request::get(uri)).await
+        self.answer_to(server, path, None).await
     }
 
     /// Gives the command `path` to `server`, with a token where one is given. Its answer, whatever the status: what is

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::accept::accept;
 use crate::address;
 
 /// A line that is to break does so after so many bytes of one connection: more than any 304 has, and less than a table.
@@ -68,7 +69,8 @@ impl Line {
         let hold = watch::Sender::new(Hold::Open);
         let shared = Arc::new(Shared { client, replicas, turn, breaking, broken, hold });
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, Arc::clone(&shared)));
+        let carrying = Arc::clone(&shared);
+        task.spawn(accept(listener, move |client| Arc::clone(&carrying).carry(client)));
         Ok(Self { address, shared, _task: task })
     }
 
@@ -111,22 +113,8 @@ impl Line {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((client, _)) = listener.accept() => {
-                let shared = Arc::clone(&shared);
-                // An error is one side's reset: closing both passes it on.
-                connections.spawn(async move { drop(shared.carry(client).await) });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
 impl Shared {
-    async fn carry(&self, mut client: TcpStream) -> io::Result<()> {
+    async fn carry(self: Arc<Self>, mut client: TcpStream) -> io::Result<()> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let replica = self.replicas[turn % self.replicas.len()];
         let mut server = address::connect(self.client.into(), replica).await?;

@@ -16,6 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::accept::accept;
+
 /// Where the status stands in the first line of an answer: `HTTP/1.1 304`.
 const STATUS: std::ops::Range<usize> = 9..12;
 
@@ -44,7 +46,8 @@ impl Switch {
         let (turn, answers) = Default::default();
         let shared = Arc::new(Shared { servers: watch::Sender::new(servers), turn, answers });
         let mut task = JoinSet::new();
-        task.spawn(accept(listener, Arc::clone(&shared)));
+        let carrying = Arc::clone(&shared);
+        task.spawn(accept(listener, move |client| Arc::clone(&carrying).carry(client)));
         Ok(Self { address, shared, _task: task })
     }
 
@@ -65,22 +68,8 @@ impl Switch {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            Ok((client, _)) = listener.accept() => {
-                let shared = Arc::clone(&shared);
-                // An error is one side's reset: closing both passes it on.
-                connections.spawn(async move { drop(shared.carry(client).await) });
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
 impl Shared {
-    async fn carry(&self, mut client: TcpStream) -> io::Result<()> {
+    async fn carry(self: Arc<Self>, mut client: TcpStream) -> io::Result<()> {
         let mut servers = self.servers.subscribe();
         let server = {
             let servers = servers.borrow_and_update();
