@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -14,7 +15,7 @@ use tokio::process::{Child, Command};
 
 use super::{Ground, group, tool};
 
-/// Says to the harness that it is in there, and its pid outside.
+/// Says to the harness that it is in there, and which [`run`] it is.
 const MARK: &str = "BELLWETHER_CHAOS_INSIDE";
 
 /// How long the harness in there may take to tidy up once it is asked to end.
@@ -45,10 +46,11 @@ struct Run {
     group: Pid,
 }
 
-/// The pid of the harness, outside where it is in its own namespaces.
-pub(super) fn harness() -> u32 {
-    let outside = std::env::var(MARK).ok().and_then(|pid| pid.parse().ok());
-    outside.filter(|_| inside()).unwrap_or_else(std::process::id)
+/// What tells this run from all others of the machine: the pid of the process that started it, outside, and which of its
+/// runs it is. One process has several side by side: its tests.
+pub(super) fn run() -> String {
+    let started = std::env::var(MARK).ok().filter(|_| inside());
+    started.unwrap_or_else(|| format!("{}-0", std::process::id()))
 }
 
 /// Whether this process is the harness in its own namespaces.
@@ -78,9 +80,13 @@ pub fn missing() -> Option<String> {
 ///
 /// Where something is [`missing`].
 pub async fn again(args: &[OsString]) -> Result<bool> {
-    let _tidy = Tidy;
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    let run = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     group::tidy(None);
-    to_its_end(command(args)?).await
+    let mut command = command(args)?;
+    command.env(MARK, &run);
+    let _tidy = Tidy(run);
+    to_its_end(command).await
 }
 
 /// Runs `command`, which starts this program again, and waits for its end; whether that was a success. Ctrl-C in the terminal
@@ -96,7 +102,7 @@ pub async fn to_its_end(mut command: Command) -> Result<bool> {
     Ok(run.child.wait().await?.success())
 }
 
-/// What starts this program again in there.
+/// What starts this program again in there, as the only run of this process.
 ///
 /// # Errors
 ///
@@ -112,7 +118,7 @@ pub(super) fn command(args: &[OsString]) -> Result<Command> {
         .args(["--fork", "--kill-child", "--mount-proc"])
         .arg(std::env::current_exe().context("the harness has a path")?)
         .args(args)
-        .env(MARK, std::process::id().to_string())
+        .env(MARK, run())
         .stdin(Stdio::null());
     Ok(command)
 }
@@ -135,11 +141,11 @@ impl Drop for Run {
     }
 }
 
-/// Removes what the kernel does not, at the end.
-struct Tidy;
+/// Removes what the kernel does not, at the end of a run.
+struct Tidy(String);
 
 impl Drop for Tidy {
     fn drop(&mut self) {
-        group::tidy(Some(std::process::id()));
+        group::tidy(Some(&self.0));
     }
 }

@@ -11,7 +11,7 @@ use super::{Lacking, enter};
 
 const ROOT: &str = "/sys/fs/cgroup";
 
-/// The beginning of every name of ours; the harness's pid follows.
+/// The beginning of every name of ours; which run it is follows.
 const PREFIX: &str = "bellwether-chaos-";
 
 /// What CPU time is measured out in.
@@ -68,7 +68,7 @@ impl Group {
     /// Where the machine has no control groups, or does not let us make any.
     pub fn new(name: &str) -> Result<Self> {
         let files = files()?;
-        let home = format!("{PREFIX}{}", enter::harness());
+        let home = format!("{PREFIX}{}", enter::run());
         let folder = |controller: &str| {
             let tree = if files.trees { Path::new(ROOT).join(controller) } else { PathBuf::from(ROOT) };
             tree.join(&home).join(name)
@@ -167,15 +167,15 @@ impl Drop for Group {
     }
 }
 
-/// Removes what harnesses have left that are no more, and what the one of the pid `over` has left.
-pub fn tidy(over: Option<u32>) {
+/// Removes what runs have left whose harness is no more, and what the run `over` has left.
+pub fn tidy(over: Option<&str>) {
     for tree in ["cpu", "memory", ""] {
         let groups = std::fs::read_dir(Path::new(ROOT).join(tree)).into_iter().flatten().flatten();
         for group in groups {
             let name = group.file_name();
-            let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u32>().ok());
-            let Some(pid) = pid else { continue };
-            if over == Some(pid) || !Path::new("/proc").join(pid.to_string()).exists() {
+            let Some(run) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
+            let harness = run.split_once('-').map_or(run, |(pid, _)| pid);
+            if over == Some(run) || !Path::new("/proc").join(harness).exists() {
                 let children = std::fs::read_dir(group.path()).into_iter().flatten().flatten();
                 children.for_each(|child| remove(&child.path()));
                 remove(&group.path());
@@ -230,4 +230,21 @@ fn number(path: &Path, name: &str) -> Result<u64> {
 
 fn write(path: &Path, value: &str) -> Result<()> {
     std::fs::write(path, value).with_context(|| format!("write {value} to {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Tests of one process run side by side, each in a run of its own; the first that ended took the limits of the others.
+    #[test]
+    fn the_end_of_one_run_leaves_the_groups_of_another() {
+        let group = match Group::new("of-two-runs") {
+            Ok(group) => group,
+            Err(error) => return assert!(error.is::<Lacking>(), "{error:#}"),
+        };
+        tidy(None);
+        tidy(Some(&format!("{}-99", std::process::id())));
+        assert!(group.cpu.exists() && group.memory.exists());
+    }
 }
