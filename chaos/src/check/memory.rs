@@ -11,9 +11,13 @@ use crate::history::{Memory, Record, Role};
 /// So many samples in a window tell what a replica takes in one role: what it gives back of the other is gone by then.
 const ENOUGH: usize = 24;
 
+/// From so long after a change of role on, what a replica takes is that of the role it has: a new leader still fetches
+/// and keeps objects, a new follower still gives them back.
+const SETTLED: Duration = Duration::from_secs(60);
+
 /// The worst ratio, over the replicas and their roles, of the least memory within `late` to the least within `early`. The
-/// least, as what is used for a moment and given back is no leak; of one role, as a leader has objects in its hands. A role
-/// that was rare within `early` is looked at for as long after it, before `late`, as it takes to know it. Only
+/// least, as what is used for a moment and given back is no leak; of one role, [`SETTLED`] in it, as a leader has objects
+/// in its hands. A role that was rare within `early` is looked at for as long after it, before `late`, as it takes to know it. Only
 /// a process that runs all the while can tell: a replica that was started again meanwhile is left out. Without a value
 /// where none is left, or one has no sample in one of them.
 #[allow(clippy::cast_precision_loss, reason = "KiB are far below 2^52")]
@@ -23,7 +27,7 @@ pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>)
         let roles = roles(history, replica);
         let taken = |window: &Range<Duration>, role: Role| -> Vec<u64> {
             let within = samples.iter().filter(|(at, _)| window.contains(at));
-            within.filter(|(at, _)| role_at(&roles, *at) == role).map(|(_, rss)| *rss).collect()
+            within.filter(|(at, _)| settled(&roles, *at) == Some(role)).map(|(_, rss)| *rss).collect()
         };
         let before = early.start..late.start;
         let unknown = |window| samples.iter().all(|(at, _)| !Range::contains(window, at));
@@ -46,19 +50,24 @@ pub fn growth(history: &[Record], early: Range<Duration>, late: Range<Duration>)
     Figure::new("memory at the end, by that at the beginning", worst, Unit::Ratio).of(ratios.len())
 }
 
-/// What `replica` was whenever it said so.
+/// What `replica` has become, and since when; the first is what it was when it first said so.
 fn roles(history: &[Record], replica: &str) -> Vec<(Duration, Role)> {
     let said = history.iter().filter_map(|record| match record {
         Record::State(state) if *state.replica == *replica => Some((state.at, state.seen.as_ref()?.role)),
         _ => None,
     });
-    said.collect()
+    let mut roles: Vec<_> = said.collect();
+    roles.dedup_by_key(|(_, role)| *role);
+    roles
 }
 
-/// The last of `roles` before `at`; whoever has not said anything follows.
-fn role_at(roles: &[(Duration, Role)], at: Duration) -> Role {
-    let before = roles.partition_point(|(said, _)| *said <= at);
-    before.checked_sub(1).map_or(Role::Follower, |last| roles[last].1)
+/// The role at `at`, if it was not taken just before; whoever has not said anything follows.
+fn settled(roles: &[(Duration, Role)], at: Duration) -> Option<Role> {
+    match roles.partition_point(|(since, _)| *since <= at).checked_sub(1) {
+        None => Some(Role::Follower),
+        Some(0) => Some(roles[0].1),
+        Some(last) => Some(roles[last].1).filter(|_| at - roles[last].0 >= SETTLED),
+    }
 }
 
 /// The steepest line, over the replicas, through the least memory of each minute within `window`, in MiB per hour.

@@ -109,3 +109,23 @@ fn a_role_that_was_rare_at_first_is_known_by_what_came_right_after() {
     assert_eq!(grows(0).at_most(1.03).value, Some(1.0));
     assert!(!grows(10).at_most(1.03).kept, "{}", grows(10));
 }
+
+#[test]
+fn a_role_that_was_just_taken_is_not_compared_with_a_settled_one() {
+    let leads = |second: u64| second % 600 >= 100;
+    let said = |second: u64| {
+        let role = if leads(second) { Role::Leader } else { Role::Follower };
+        let seen = Some(Box::new(Seen { role, ..Seen::default() }));
+        Record::State(State { replica: "r0".into(), at: Duration::from_secs(second), seen })
+    };
+    // In the first window alone it is weighed at the beginning of a term, while it has nothing in its hands.
+    let history = |leak: u64| {
+        let kib = |second| if second == 110 { 30_720 } else { 40_960 + leak * second };
+        let mut history = samples(kib);
+        history.extend((0..1_200).step_by(5).map(said));
+        history
+    };
+    let grows = |leak| growth(&history(leak), MINUTE..MINUTE * 10, MINUTE * 11..MINUTE * 20);
+    assert_eq!(grows(0).at_most(1.03).value, Some(1.0));
+    assert!(!grows(10).at_most(1.03).kept, "{}", grows(10));
+}
