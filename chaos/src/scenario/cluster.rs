@@ -74,8 +74,8 @@ impl ClusterArgs {
         history.stage("cluster", &names, set::LEAST_ROUTES);
         let set = set::Set::build(history.clone()).await?;
         let outcome = acts::play(&set, self.deletions).await;
-        set.observers.stop().await;
-        let followed = set.pods.stop().await;
+        let (pods, arrived) = set.stop().await;
+        let followed = pods.stop().await;
         history.flush().context("write the history")?;
         let records = history.records();
         let limits = limits::figures(&records, self.deletions);
@@ -83,6 +83,6 @@ impl ClusterArgs {
         if outcome.is_err() {
             say(&history, "the play was broken off");
         }
-        outcome.and(followed).map(|()| good)
+        outcome.and(arrived).and(followed).map(|()| good)
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use k8s_openapi::api::core::v1;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::Api;
 use kube::api::{EvictParams, PostParams};
 use tokio::time::{Instant, sleep};
@@ -132,7 +133,7 @@ async fn drained(set: &Set) -> Result<()> {
         for _ in 0..EVICTIONS {
             let other = set.pods.all().into_iter().find(|pod| pod.node != node && set.pods.is_ready(pod));
             let Some(other) = other else { bail!("nobody is ready elsewhere") };
-            let passed = evicted(set, &other).await?;
+            let passed = second_eviction(set, &other).await?;
             set.history.measured(SECOND_EVICTION, &other.name, f64::from(u8::from(passed)));
             sleep(Duration::from_secs(1)).await;
         }
@@ -149,6 +150,21 @@ async fn drained(set: &Set) -> Result<()> {
     set.history.healed(&fault);
     say(&set.history, format!("{node} was drained; no other pod could be evicted meanwhile"));
     Ok(())
+}
+
+/// Whether `pod`, which serves, could be evicted while another one is away. One that is not ready may always be: the budget
+/// says so, as it serves nobody.
+async fn second_eviction(set: &Set, pod: &Pod) -> Result<bool> {
+    if !evicted(set, pod).await? {
+        return Ok(false);
+    }
+    let pods: Api<v1::Pod> = Api::namespaced(set.client.clone(), NAMESPACE);
+    let conditions = pods.get(&pod.name).await?.status.and_then(|status| status.conditions);
+    let ready = conditions.into_iter().flatten().any(|it| it.type_ == "Ready" && it.status == "True");
+    let budgets: Api<PodDisruptionBudget> = Api::namespaced(set.client.clone(), NAMESPACE);
+    let budget = budgets.get(NAMESPACE).await?.status;
+    say(&set.history, format!("{} could be evicted (ready: {ready}), with {budget:?}", pod.name));
+    Ok(ready)
 }
 
 /// Whether `pod` could be evicted now: it is not.

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::follow::Pods;
 use super::limits::{FIRST_TABLE, INSTALLED};
 use super::{NAMESPACE, machines};
-use crate::history::History;
+use crate::history::{History, Record};
 use crate::http::Call;
 use crate::observe::poller::Poller;
 use crate::observe::traffic::{Traffic, ask};
@@ -43,10 +43,20 @@ pub const LEAST_ROUTES: usize = INGRESSES + 1;
 /// The address of the Skippers' Service.
 const SKIPPERS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(10, 96, 0, 80)), 80);
 
+/// The host of the marker, and that of the Service whose pods the Skippers' requests reach.
+const MARKER: &str = "marker.test";
+const HELLO: &str = "hello.example";
+
+/// So many answers in a row say that kube-proxy has followed on every node.
+const IN_A_ROW: usize = 50;
+
 /// How often the marker changes.
 const CHANGE: Duration = Duration::from_secs(2);
 
 const LOOK: Duration = Duration::from_millis(50);
+
+/// An address that leads to a Skipper, and a host that it answers for.
+type Way = (SocketAddr, &'static str);
 
 /// Everything that runs.
 pub struct Set {
@@ -54,8 +64,12 @@ pub struct Set {
     pub client: kube::Client,
     /// The replicas.
     pub pods: Pods,
-    /// The clients, and whoever changes the marker.
-    pub observers: Observers,
+    /// The clients.
+    pub clients: Observers,
+    /// Whoever changes the marker.
+    changes: Observers,
+    /// What the clients reach Skippers by: each of them, and their Service.
+    ways: Vec<Way>,
     /// What was seen.
     pub history: History,
 }
@@ -83,9 +97,59 @@ impl Set {
         let skippers = skippers(&client, &history).await?;
         let ledger = Ledger::of_service(service, pods.addresses());
         let markers = api_of(&client, &manifests::marker(1)).await?;
-        let observers = observers(markers, service, &skippers, &ledger, &history);
-        Ok(Self { client, pods, observers, history })
+        let ways = ways(&skippers);
+        lead_there(&ways).await?;
+        let clients = clients(service, &skippers, &ledger, &history);
+        let mut changes = Observers::default();
+        changes.add(CHANGE, |pace| change(markers, history.clone(), pace));
+        Ok(Self { client, pods, clients, changes, ways, history })
     }
+
+    /// Ends the changes, waits until the last of them is what every Skipper answers, and ends the clients; gives the pods back.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not come.
+    pub async fn stop(self) -> (Pods, Result<()>) {
+        self.changes.stop().await;
+        let changes = self.history.records().into_iter().filter_map(|record| match record {
+            Record::Change(change) => Some(change.generation),
+            _ => None,
+        });
+        let last = changes.max();
+        let skippers = self.ways.iter().filter(|(_, host)| *host == MARKER);
+        let arrived = async || {
+            let answers = skippers.clone().map(|(at, host)| ask(*at, host));
+            let answers = futures::future::join_all(answers).await;
+            answers.iter().all(|it| it.as_ref().is_ok_and(|generation| *generation >= last)).then_some(())
+        };
+        let arrived = until("the last change at every Skipper", PATIENCE, LOOK, arrived).await;
+        // Their clients hear of it too.
+        tokio::time::sleep(CHANGE).await;
+        self.clients.stop().await;
+        (self.pods, arrived)
+    }
+}
+
+/// All ways to all Skippers.
+fn ways(skippers: &[SocketAddr]) -> Vec<Way> {
+    let each = skippers.iter().flat_map(|at| [MARKER, HELLO].map(|host| (*at, host)));
+    each.chain([(SKIPPERS, HELLO)]).collect()
+}
+
+/// Waits until every way leads to an answer so often in a row: what fails from then on, somebody has broken.
+async fn lead_there(ways: &[Way]) -> Result<()> {
+    futures::future::try_join_all(ways.iter().map(async |(at, host)| {
+        let mut row = 0;
+        let what = format!("answers for {host} from {at}, {IN_A_ROW} in a row");
+        until(&what, PATIENCE, LOOK, async || {
+            row = if ask(*at, host).await.is_ok() { row + 1 } else { 0 };
+            (row >= IN_A_ROW).then_some(())
+        })
+        .await
+    }))
+    .await
+    .map(drop)
 }
 
 /// Installs the chart by the two commands of `deploy/README.md`; returns the pods and the Service's address.
@@ -154,7 +218,7 @@ async fn skippers(client: &kube::Client, history: &History) -> Result<Vec<Socket
     for pod in pods.list(&ours).await?.items {
         let ip = pod.status.and_then(|status| status.pod_ip).context("a Skipper without an address")?;
         let skipper = SocketAddr::new(ip.parse()?, 9090);
-        until("a Skipper with routes", PATIENCE, LOOK, async || ask(skipper, "marker.test").await.ok())
+        until("a Skipper with routes", PATIENCE, LOOK, async || ask(skipper, MARKER).await.ok())
             .await?;
         all.push(skipper);
     }
@@ -174,34 +238,32 @@ fn objects() -> Vec<Value> {
     all
 }
 
-/// Clients of the Service, plain and compressed; clients of each Skipper, and of the Skippers' Service; and changes.
-fn observers(
-    markers: Api<DynamicObject>,
+/// Clients of the Service, plain and compressed; clients of each Skipper, and of the Skippers' Service.
+fn clients(
     service: SocketAddr,
     skippers: &[SocketAddr],
     ledger: &Ledger,
     history: &History,
 ) -> Observers {
-    let mut observers = Observers::default();
+    let mut clients = Observers::default();
     for (name, gzip) in [("poller", false), ("poller-gzip", true)] {
         let (name, ledger) = (name.into(), ledger.clone());
         let poller = Poller { name, from: Ipv4Addr::LOCALHOST, to: service, gzip, ledger };
-        observers.add(Duration::from_millis(40), |pace| poller.run(history.clone(), pace));
+        clients.add(Duration::from_millis(40), |pace| poller.run(history.clone(), pace));
     }
     // Two Skippers may be one poll apart: who asks both in turn sees that, and not a step back.
-    let marker = || ["marker.test", "hello.example"].map(str::to_owned).to_vec();
+    let marker = || [MARKER, HELLO].map(str::to_owned).to_vec();
     let each = skippers.iter().enumerate().map(|(n, to)| (format!("traffic-{n}"), *to, marker()));
-    let hello = ("traffic".to_owned(), SKIPPERS, vec!["hello.example".to_owned()]);
+    let hello = ("traffic".to_owned(), SKIPPERS, vec![HELLO.to_owned()]);
     for (name, to, hosts) in each.chain([hello]) {
         let traffic = Traffic { name: name.into(), to, hosts };
-        observers.add(Duration::from_millis(20), |pace| traffic.run(history.clone(), pace));
+        clients.add(Duration::from_millis(20), |pace| traffic.run(history.clone(), pace));
     }
-    observers.add(CHANGE, |pace| changes(markers, history.clone(), pace));
-    observers
+    clients
 }
 
 /// Changes the marker until `pace` ends it. What the API server does not take at once is tried again.
-async fn changes(markers: Api<DynamicObject>, history: History, mut pace: Pace) {
+async fn change(markers: Api<DynamicObject>, history: History, mut pace: Pace) {
     let (params, mut generation) = (PatchParams::apply("chaos").force(), 1);
     while pace.next().await {
         generation += 1;
@@ -225,6 +287,6 @@ mod tests {
         assert!(steady.contains(&format!("{{kubernetes.io/hostname: {STEADY}}}")));
         let skippers = include_str!("../../../cluster/manifests/skipper/skipper.yaml");
         assert!(skippers.contains(&format!("clusterIP: {}\n", SKIPPERS.ip())));
-        assert!(skippers.contains("host: hello.example"));
+        assert!(skippers.contains(&format!("host: {HELLO}")));
     }
 }
