@@ -8,8 +8,8 @@ use super::lives::Lives;
 use super::{Figure, Unit};
 use crate::history::{Memory, Record, Role};
 
-/// So many samples in a window tell what a replica takes in one role: what it gives back of the other is gone by then.
-const ENOUGH: usize = 24;
+/// So many samples in a window, a minute's, tell what a replica takes in one role.
+const ENOUGH: usize = 12;
 
 /// From so long after a change of role on, what a replica takes is that of the role it has: a new leader still fetches
 /// and keeps objects, a new follower still gives them back.

@@ -15,7 +15,8 @@ use super::set::{Api, Server, Set, Sizes};
 use crate::catalogue::{Extent, Scenario};
 use crate::check;
 use crate::ground::Ground;
-use crate::history::Record;
+use crate::history::{self, Record};
+use crate::judge::least_routes;
 use crate::report::{self, Made, Outcome, Report, Side};
 use crate::scenario::say;
 use crate::table::render;
@@ -165,14 +166,22 @@ impl Session {
         Ok(set)
     }
 
-    /// Takes the result of `scenario` from the folder; false where there is none.
+    /// Takes the result of `scenario` from the folder; false where there is none. Where its history is there too, that is
+    /// judged anew: checkers may have learnt since.
     fn taken_up(&mut self, scenario: &Scenario, server: Server) -> Result<bool> {
         let Some(path) = self.file(scenario, server, "json").filter(|path| path.exists()) else {
             return Ok(false);
         };
         let context = || format!("read {}", path.display());
         let bytes = std::fs::read(&path).with_context(context)?;
-        let side: Side = serde_json::from_slice(&bytes).with_context(context)?;
+        let mut side: Side = serde_json::from_slice(&bytes).with_context(context)?;
+        if let Some(path) = self.file(scenario, server, "jsonl").filter(|path| path.exists()) {
+            let records = history::read(&path).with_context(|| format!("read {}", path.display()))?;
+            let sizes = self.sizes_of(scenario, server);
+            let anew = judged(scenario, server, &sizes, &records, side.broken_off.take());
+            side = Side { commit: side.commit, ..anew };
+            print_side(scenario, &side);
+        }
         self.add(scenario, server, side);
         Ok(true)
     }
@@ -253,21 +262,33 @@ async fn play(mut set: Set, scenario: &'static Scenario, extent: Extent) -> (Vec
     };
     tokio::time::sleep(QUIET).await;
     let records = excerpt(&set.history.records(), at);
-    let mut figures = check::figures(&records, set.least_routes);
-    figures.extend((scenario.limits)(&records, &set.sizes));
-    if set.server == Server::Routesrv {
+    let well = mended.is_ok();
+    let broken_off = played.err().or(mended.err()).map(|error| format!("{error:#}"));
+    let side = judged(scenario, set.server, &set.sizes, &records, broken_off);
+    (records, side, well.then_some(set))
+}
+
+/// What `records` of `scenario` come to.
+fn judged(
+    scenario: &Scenario,
+    server: Server,
+    sizes: &Sizes,
+    records: &[Record],
+    broken_off: Option<String>,
+) -> Side {
+    let least = least_routes(records);
+    let mut figures = check::figures(records, least);
+    figures.extend((scenario.limits)(records, sizes));
+    if server == Server::Routesrv {
         // It has no leader to lose.
         figures.retain(|figure| !figure.name.ends_with("failover"));
     }
-    let violations = check::all(&records, set.least_routes);
-    let well = mended.is_ok();
-    let broken_off = played.err().or(mended.err()).map(|error| format!("{error:#}"));
-    let program = match set.server {
+    let violations = check::all(records, least);
+    let program = match server {
         Server::Bellwether => "Bellwether",
         Server::Routesrv => "routesrv",
     };
-    let side = Side::new(program, &records, &figures, &violations, broken_off);
-    (records, side, well.then_some(set))
+    Side::new(program, records, &figures, &violations, broken_off)
 }
 
 fn print_side(scenario: &Scenario, side: &Side) {

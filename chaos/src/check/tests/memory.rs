@@ -85,7 +85,7 @@ fn a_leader_is_not_compared_with_a_follower() {
         history.extend((0..1_200).step_by(5).map(said));
         history
     };
-    // 150 s of leading in the first window are too few to tell.
+    // 150 s of leading in the first window, a minute of them to get used to it, are too few to tell.
     assert_eq!(growth(&history(0), early.clone(), late.clone()).value, Some(1.0));
     let long = MINUTE..MINUTE * 20;
     assert_eq!(growth(&history(0), long.clone(), long).value, Some(1.0));
