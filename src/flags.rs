@@ -13,6 +13,8 @@ mod help;
 mod kind;
 mod language;
 mod options;
+#[cfg(test)]
+mod page;
 mod resolve;
 mod settings;
 mod syntax;

@@ -118,6 +118,15 @@ fn each_page_is_reached_from_the_readme() {
 }
 
 #[test]
+fn each_page_is_in_the_book() {
+    let pages = pages();
+    let contents = PathBuf::from("docs/SUMMARY.md");
+    let listed: BTreeSet<_> = links(&pages[&contents]).iter().map(|link| target(&contents, link).0).collect();
+    let lost: Vec<_> = pages.keys().filter(|page| !listed.contains(*page) && **page != contents).collect();
+    assert!(lost.is_empty(), "docs/SUMMARY.md does not list {lost:?}");
+}
+
+#[test]
 fn what_leads_nowhere_is_found() {
     let text =
         "# One: two `x`\n[a](b.md#c) and `[no](code)`\n\n    [no](code)\n\n[d](https://e/) ![f](../g.svg)";
