@@ -85,7 +85,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: true,
         root: false,
-        lengths: longer(seconds(60), seconds(600)),
+        lengths: longer(seconds(120), seconds(600)),
         play: |set, extent| Box::pin(upstream::restart_without(set, extent)),
         limits: |history, _| {
             let away = limits::window(history, upstream::AWAY);

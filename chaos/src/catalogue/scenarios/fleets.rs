@@ -22,7 +22,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Real,
         peer: false,
         root: false,
-        lengths: longer(times(1), times(5)),
+        lengths: longer(times(1), times(3)),
         play: |set, extent| Box::pin(skew::play(set, extent)),
         limits: |history, _| {
             let mut figures = limits::nothing_lost(history);
@@ -102,7 +102,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Fake,
         peer: false,
         root: true,
-        lengths: longer(times(15), times(100)),
+        lengths: longer(times(15), times(50)),
         play: |set, extent| Box::pin(slow::read_slowly(set, extent)),
         limits: |history, _| {
             let end = limits::window(history, slow::SLOW).end;
