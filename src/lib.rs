@@ -39,5 +39,6 @@ pub mod source;
 pub mod telemetry;
 pub mod threads;
 pub mod time;
+pub mod traces;
 pub mod wire;
 pub mod writes;

@@ -44,6 +44,7 @@ use crate::snapshot::disk::{Disk, WriteError};
 use crate::snapshot::{Cell, Shelf};
 use crate::source::{self, AccessError, Source, SourceConfig};
 use crate::time::Clock;
+use crate::traces::{Traces, TracesError};
 use crate::writes::elections;
 
 pub use machine::Machine;
@@ -66,6 +67,9 @@ pub enum NodeError {
     /// The files of TLS on the main listener.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Where traces go.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The filters of the main listener.
     #[error(transparent)]
     Filters(#[from] PasswordsError),
@@ -108,6 +112,7 @@ pub struct Node {
     clerk: Arc<Clerk>,
     writes: writes::Writes,
     rollout_metrics: rollout::Metrics,
+    traces: Option<Traces>,
 }
 
 struct Listeners {
@@ -161,6 +166,7 @@ impl Node {
         let gate = Arc::new(Gate::new(options.guard, ours).telling(writes.events.clone()));
         let election = election::start(&options, &machine, &mut registry).await?;
 
+        let traces = options.traces.as_ref().map(|to| Traces::start(to, &options.id)).transpose()?;
         let rollout_metrics = rollout::Metrics::register(registry.sub_registry_with_prefix("bellwether"));
         let (last_known_good, rejected) = match options.rollout.mode {
             // Nothing is served; what is on disk stays there.
@@ -208,6 +214,7 @@ impl Node {
             clerk,
             writes,
             rollout_metrics,
+            traces,
         })
     }
 
@@ -353,7 +360,7 @@ impl Node {
             tasks.take_part("status", writer.run(self.hub.clone()));
         }
         tasks.spawn("scrub", scrub::scrub(self.hub.clone()));
-        tasks.spawn("record", publish::record(self.hub.clone(), notes));
+        tasks.spawn("record", publish::record(self.hub.clone(), notes, self.traces.clone()));
         if self.options.rollout.mode == Mode::Pre {
             let watcher = rollout::Watcher {
                 options: self.options.rollout.clone(),
@@ -403,6 +410,9 @@ impl Node {
         stop.cancel();
         if let Some(watched) = watched {
             let _ = tokio::time::timeout(drain.deadline, watched).await;
+        }
+        if let Some(traces) = self.traces {
+            traces.stop().await;
         }
         tracing::info!("stopped");
         Ok(())

@@ -113,7 +113,9 @@ fn each_page_is_reached_from_the_readme() {
             }
         }
     }
-    let lost: Vec<_> = pages.keys().filter(|page| !seen.contains(*page)).collect();
+    // The contents of the book lead to pages, not the other way.
+    let contents = Path::new("docs/SUMMARY.md");
+    let lost: Vec<_> = pages.keys().filter(|page| !seen.contains(*page) && *page != contents).collect();
     assert!(lost.is_empty(), "nothing leads to {lost:?}");
 }
 

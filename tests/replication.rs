@@ -52,7 +52,7 @@ impl Node {
         tokio::spawn(async move { service::listen(served, listener, &secured, phase, stopped).await });
         tokio::spawn(follower::follow(hub.clone(), roles, security, Default::default()));
         tokio::spawn(hub.clone().activate());
-        tokio::spawn(record(hub.clone(), Notes::default()));
+        tokio::spawn(record(hub.clone(), Notes::default(), None));
         Self { hub, cell, address, role, stop }
     }
 

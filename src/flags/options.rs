@@ -12,6 +12,7 @@ use crate::guard::Thresholds;
 use crate::replication::peer::TlsFiles;
 use crate::rollout;
 use crate::serve;
+use crate::traces;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct ServeOptions {
     pub stop_with_stdin: bool,
     /// `--rollout…`: how far the fleet has moved over.
     pub rollout: rollout::Options,
+    /// `-open-telemetry`: where traces go; `None` where there are none.
+    pub traces: Option<traces::Options>,
     /// `--guard-…`: which tables are held back.
     pub guard: Thresholds,
     /// `--admin-token-file`: the token that commands from other machines must bring; `None` takes none from them.

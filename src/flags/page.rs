@@ -25,7 +25,11 @@ were given.
 fn page() -> String {
     let mut page = HEAD.to_owned();
     for group in Group::ALL.into_iter().filter(|group| *group != Group::Compile) {
-        let _ = write!(page, "\n## {}\n\n| flag | by default | what it does |\n| --- | --- | --- |\n", group.title());
+        let _ = write!(
+            page,
+            "\n## {}\n\n| flag | by default | what it does |\n| --- | --- | --- |\n",
+            group.title()
+        );
         for spec in catalogue::all(Command::Serve) {
             match spec.treatment {
                 Treatment::Honoured(its, help) if its == group => row(&mut page, spec, help),
@@ -33,7 +37,9 @@ fn page() -> String {
             }
         }
     }
-    page.push_str("\n## Without effect\n\nTaken with a warning.\n\n| flag | by default | why |\n| --- | --- | --- |\n");
+    page.push_str(
+        "\n## Without effect\n\nTaken with a warning.\n\n| flag | by default | why |\n| --- | --- | --- |\n",
+    );
     for spec in catalogue::of_the_peer() {
         if let Treatment::Unsupported(why) = spec.treatment {
             row(&mut page, spec, why);
@@ -51,7 +57,8 @@ fn page() -> String {
 
 fn row(page: &mut String, spec: &Spec, text: &str) {
     let own = if catalogue::of_the_peer().any(|other| other.name == spec.name) { "" } else { " *own*" };
-    let (again, value) = (if spec.kind.adds_up() { "; may be given again" } else { "" }, spec.kind.placeholder());
+    let (again, value) =
+        (if spec.kind.adds_up() { "; may be given again" } else { "" }, spec.kind.placeholder());
     let value = if value.is_empty() { String::new() } else { format!("={value}") };
     let default = match spec.default {
         "" => String::new(),

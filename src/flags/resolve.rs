@@ -6,6 +6,7 @@ mod guard;
 mod rollout;
 mod server_tls;
 mod shards;
+mod traces;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(super) fn serve(
         bytes_under_way: bytes_under_way(values)?,
         stop_with_stdin: values.switch("stop-with-stdin"),
         rollout: rollout::options(values, &mut notes)?,
+        traces: traces::options(values, &mut notes)?,
         guard: guard::thresholds(values)?,
         admin_token_file: path(values, "admin-token-file"),
         status_from: status_from(values, &source, &mut notes)?,

@@ -16,6 +16,7 @@ use crate::compile::Past;
 use crate::replication::clerk::now_millis;
 use crate::replication::hub::{Activation, Hub};
 use crate::snapshot::{Difference, Digest, Lengths, Publication, Version, What, cause};
+use crate::traces::{Told, Traces};
 
 /// How long the last replica may take to say that it serves what the leader does.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -82,14 +83,20 @@ fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) -> Option<T> {
     if queue.len() > most { queue.pop_front() } else { None }
 }
 
-/// Writes down what this replica publishes as the leader, for the life of the process.
-pub async fn record(hub: Arc<Hub>, notes: Notes) {
+/// Writes down what this replica publishes as the leader, for the life of the process, and tells it to `traces`.
+pub async fn record(hub: Arc<Hub>, notes: Notes, traces: Option<Traces>) {
     let mut activations = hub.activations();
     loop {
         match activations.recv().await {
             Ok(activation) => {
+                let (now, activated_at) = (Arc::clone(&activation.now), activation.activated_at);
                 let publication = written(&hub, &notes, activation).await;
                 log(&publication);
+                if let Some(traces) = &traces {
+                    let (publication, read_at_millis) = (publication.clone(), now.read_at_millis);
+                    let digests = now.contents.digests().collect();
+                    traces.tell(&hub, Told { publication, read_at_millis, activated_at, digests });
+                }
                 hub.publications().add(publication);
                 let pasts = notes.settle();
                 drop(aside(move || drop(pasts)));

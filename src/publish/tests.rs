@@ -97,7 +97,7 @@ impl Lab {
         let forgotten = Arc::<AtomicUsize>::default();
         let heard = Arc::<Heard>::default();
         let notes = Notes::default();
-        tokio::spawn(record(hub.clone(), notes.clone()));
+        tokio::spawn(record(hub.clone(), notes.clone(), None));
         let publisher = Publisher {
             source: Scripted {
                 asked: asked_sender,

@@ -83,6 +83,16 @@ impl Deliveries {
             && self.ledger.lock().owes(client, digest, current, now)
     }
 
+    /// When, from `since` on, the first client had `digest` whole; none where no delivery of it is known.
+    pub fn first(&self, digest: Digest, since: Moment) -> Option<Moment> {
+        self.ledger.lock().first(digest, since)
+    }
+
+    /// Changes with all that is learned.
+    pub fn news(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
     /// Another replica says what it has learned. What makes no sense is passed over.
     pub fn heard(&self, message: &wire::Deliveries, teller: Teller) {
         let now = self.clock.now();

@@ -131,6 +131,14 @@ impl Ledger {
         current && !completed && !self.forgot.is_some_and(since)
     }
 
+    /// When, from `since` on, the first client had `digest` whole; none where no delivery of it is known.
+    pub fn first(&self, digest: Digest, since: Moment) -> Option<Moment> {
+        let from = (digest, IpAddr::from([0, 0, 0, 0]));
+        let of_it = self.deliveries.range(from..).take_while(|((of, _), _)| *of == digest);
+        let whole = of_it.filter(|(_, it)| it.outcome == Outcome::Completed && it.at >= since);
+        whole.map(|(_, it)| it.at).min()
+    }
+
     /// Until when it may owe anyone anything; nothing has to be looked up after that.
     pub const fn owes_until(&self) -> Moment {
         self.owes_until

@@ -18,6 +18,7 @@ pub struct Fleet {
     pub folder: tempfile::TempDir,
     ports: Vec<[SocketAddr; 3]>,
     processes: Vec<Child>,
+    flags: Vec<String>,
 }
 
 impl Drop for Fleet {
@@ -31,6 +32,11 @@ impl Drop for Fleet {
 impl Fleet {
     /// Starts them over a shop with so many paths; JSON logs go to files.
     pub fn start(paths: &[&str]) -> Self {
+        Self::start_with(paths, &[])
+    }
+
+    /// The same, with further flags.
+    pub fn start_with(paths: &[&str], flags: &[String]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("manifests")).expect("made");
         // All are held until all are chosen, so that no two are the same.
@@ -38,7 +44,7 @@ impl Fleet {
         let all: Vec<_> = held.iter().map(|it| it.local_addr().expect("bound")).collect();
         drop(held);
         let ports = all.chunks(3).map(|three| [three[0], three[1], three[2]]).collect();
-        let mut fleet = Self { folder, ports, processes: Vec::new() };
+        let mut fleet = Self { folder, ports, processes: Vec::new(), flags: flags.to_vec() };
         fleet.write(paths);
         for number in 0..3 {
             let process = fleet.spawn(number);
@@ -63,6 +69,7 @@ impl Fleet {
             .arg(format!("-support-listener={support}"))
             .arg(format!("--replication-listener={replication}"))
             .arg("-default-filters-append=setRequestHeader(\"X-Secret\", \"s3cret\")")
+            .args(&self.flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)

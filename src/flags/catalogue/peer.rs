@@ -16,7 +16,7 @@ const fn honoured(
 }
 
 #[rustfmt::skip]
-pub(super) static HONOURED: [Spec; 65] = [
+pub(super) static HONOURED: [Spec; 66] = [
     honoured("config-file", Path, "", Replica,
         "YAML with the same names as keys; what the command line says overrides it"),
     honoured("source-poll-timeout", Int, "3000", Replica,
@@ -127,6 +127,8 @@ pub(super) static HONOURED: [Spec; 65] = [
     honoured("application-log-level", Level, "INFO", Logs,
         "PANIC, FATAL, ERROR, WARN, INFO, DEBUG or TRACE"),
     honoured("application-log-json-enabled", Bool, "false", Logs, "the same as --log-format=json"),
+    honoured("open-telemetry", Yaml, "", Logs,
+        "a trace of each publication to an OpenTelemetry collector, as {exporterOtlp: {endpoint: 'http://collector:4317'}}; gRPC"),
     honoured("version", Bool, "false", Logs, "print the version and stop"),
 ];
 
@@ -134,15 +136,14 @@ const PATH_MODES: &[&str] = &["kubernetes-ingress", "path-regexp", "path-prefix"
 const TRAFFIC_ALGORITHMS: &[&str] = &["traffic-predicate", "traffic-segment-predicate"];
 
 const GO: &str = "it is about the Go runtime";
-const TRACING: &str = "this version writes no traces";
+const TRACING: &str = "-open-telemetry has taken its place";
 const TOKENS: &str = "no filter in front of /routes asks a server for tokens";
 
 #[rustfmt::skip]
-pub(super) static UNSUPPORTED: [Spec; 11] = [
+pub(super) static UNSUPPORTED: [Spec; 10] = [
     Spec::unsupported("enable-profile", Bool, "false", GO),
     Spec::unsupported("block-profile-rate", Int, "0", GO),
     Spec::unsupported("mutex-profile-fraction", Int, "0", GO),
-    Spec::unsupported("open-telemetry", Yaml, "", TRACING),
     Spec::unsupported("opentracing", Text, "noop", TRACING),
     Spec::unsupported("oauth2-tokeninfo-url", Text, "", TOKENS),
     Spec::unsupported("oauth2-tokeninfo-timeout", Duration, "2s", TOKENS),

@@ -218,8 +218,7 @@ async fn skippers(client: &kube::Client, history: &History) -> Result<Vec<Socket
     for pod in pods.list(&ours).await?.items {
         let ip = pod.status.and_then(|status| status.pod_ip).context("a Skipper without an address")?;
         let skipper = SocketAddr::new(ip.parse()?, 9090);
-        until("a Skipper with routes", PATIENCE, LOOK, async || ask(skipper, MARKER).await.ok())
-            .await?;
+        until("a Skipper with routes", PATIENCE, LOOK, async || ask(skipper, MARKER).await.ok()).await?;
         all.push(skipper);
     }
     ensure!(all.len() == 2, "there are {} Skippers", all.len());
@@ -239,12 +238,7 @@ fn objects() -> Vec<Value> {
 }
 
 /// Clients of the Service, plain and compressed; clients of each Skipper, and of the Skippers' Service.
-fn clients(
-    service: SocketAddr,
-    skippers: &[SocketAddr],
-    ledger: &Ledger,
-    history: &History,
-) -> Observers {
+fn clients(service: SocketAddr, skippers: &[SocketAddr], ledger: &Ledger, history: &History) -> Observers {
     let mut clients = Observers::default();
     for (name, gzip) in [("poller", false), ("poller-gzip", true)] {
         let (name, ledger) = (name.into(), ledger.clone());
