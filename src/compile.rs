@@ -11,6 +11,7 @@ mod assembly;
 mod cluster;
 mod context;
 mod counts;
+mod definitions;
 mod diagnostics;
 mod document;
 mod hosts;
@@ -45,6 +46,7 @@ use crate::snapshot::Packed;
 
 use assembly::Knots;
 use context::Context;
+use definitions::Words;
 use document::Document;
 use incremental::Outcome;
 use past::Uids;
@@ -157,7 +159,8 @@ fn make(objects: &Objects, settings: &Settings, past: &Past) -> Made {
     quarantine::misshapen(objects, &context, &mut quarantined);
     let (routes, knots) = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
-    let document = quarantine::sift(&mut routes, &mut quarantined, &mut diagnostics, &settings.limits);
+    let words = Words::of(&objects.definitions);
+    let document = quarantine::sift(&mut routes, &words, &mut quarantined, &mut diagnostics, &settings.limits);
     let uids = past::uids(objects);
     let document = quarantine::restore(past, &uids, &mut routes, document, &mut quarantined);
     quarantined.sort_by(|a, b| a.object.cmp(&b.object));

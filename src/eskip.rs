@@ -18,6 +18,7 @@ mod percent;
 mod print;
 mod resolve;
 mod route;
+mod split;
 mod url;
 mod verify;
 
@@ -26,6 +27,7 @@ pub use error::{ParseError, Problem};
 pub use parser::{parse, parse_filters, parse_predicates};
 pub use print::{print_definition, print_document, print_front};
 pub use route::{Arg, Backend, Endpoint, Filter, Predicate, Route};
+pub use split::{Piece, SplitError, split};
 pub use url::{Url, query_escape};
 pub use verify::{Verdict, verify, verify_printed};
 

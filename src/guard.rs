@@ -82,7 +82,7 @@ impl Thresholds {
         drop > 0
             && (to == 0
                 || match measure {
-                    Measure::Objects(_) | Measure::Routes(_) => {
+                    Measure::Objects(_) | Measure::Routes(_) | Measure::Definitions | Measure::Defined => {
                         drop > self.drop_least && beyond(self.drop_percent)
                     }
                     Measure::Addresses => beyond(self.address_drop_percent),

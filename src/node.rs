@@ -42,7 +42,7 @@ use crate::serve::{
 };
 use crate::snapshot::disk::{Disk, WriteError};
 use crate::snapshot::{Cell, Shelf};
-use crate::source::{self, AccessError, Source, SourceConfig};
+use crate::source::{self, AccessError, OpenError, Source, SourceConfig};
 use crate::time::Clock;
 use crate::traces::{Traces, TracesError};
 use crate::writes::elections;
@@ -58,6 +58,9 @@ pub enum NodeError {
     /// A listener.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// The way to the upstream.
+    #[error(transparent)]
+    Source(#[from] OpenError),
     /// The way to the Kubernetes API.
     #[error(transparent)]
     Access(#[from] AccessError),

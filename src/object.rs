@@ -1,11 +1,12 @@
 //! The upstream's objects, as the compiler reads them: only the fields used, decoded leniently.
 //!
-//! In: JSON values, one per object, or `List`s of them. Out: [`Objects`], sorted into kinds. What can go wrong: an
-//! object of the wrong shape; it alone is put aside as [`Misshapen`], and a [`Diagnostic`] says which and why.
+//! In: JSON values, one per object, or `List`s of them; documents of routes. Out: [`Objects`], sorted into kinds. What can go
+//! wrong: an object of the wrong shape; it alone is put aside as [`Misshapen`], and a [`Diagnostic`] says which and why.
 
 mod array;
 mod certificate;
 mod decode;
+mod definition;
 mod endpoint_slice;
 mod endpoints;
 mod ingress;
@@ -28,6 +29,7 @@ use decode::{Decode, Fields};
 use node::Node;
 
 pub use decode::DecodeError;
+pub use definition::Definition;
 pub use endpoint_slice::{EndpointSlice, SERVICE_NAME, SliceEndpoint, SlicePort};
 pub use endpoints::{EndpointPort, Endpoints, Subset};
 pub use ingress::{Ingress, IngressBackend, IngressSpec, PathRule, PortRef, Rule};
@@ -52,6 +54,8 @@ pub struct Objects {
     pub endpoints: Vec<Arc<Endpoints>>,
     /// EndpointSlices. Their order matters, as it does for the peer: the ports of a service's last slice count.
     pub endpoint_slices: Vec<Arc<EndpointSlice>>,
+    /// Definitions of documents, where the upstream has routes and no objects.
+    pub definitions: Vec<Arc<Definition>>,
     /// Objects of these kinds that are there, but cannot be read.
     pub misshapen: Vec<Arc<Misshapen>>,
     /// `<service>.<namespace>` to the text of its default filters (`-default-filters-dir`).
@@ -147,6 +151,7 @@ impl Objects {
             + self.route_groups.len()
             + self.services.len()
             + addresses
+            + self.definitions.len()
             + self.misshapen.len()
     }
 

@@ -1,4 +1,4 @@
-//! Where objects come from: the Kubernetes API, or a folder of manifests.
+//! Where objects come from: the Kubernetes API, or a folder of manifests. Or routes: documents, or another route server.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -15,10 +15,12 @@ use crate::time::Clock;
 mod default_filters;
 pub mod kubernetes;
 pub mod manifests;
+pub mod remote;
 pub mod versions;
 
 pub use kubernetes::{Access, AccessError, Deadlines, Kubernetes, KubernetesConfig, Metrics, WatchTiming};
 pub use manifests::{ManifestError, Manifests};
+pub use remote::{Remote, RemoteConfig};
 
 /// One of the two ports of the program: reads a whole, consistent set of objects.
 pub trait ObjectSource: Send + 'static {
@@ -86,21 +88,38 @@ pub struct SourceConfig {
     pub default_filters: Option<PathBuf>,
 }
 
-/// One of the two upstreams.
+/// One of the upstreams.
 #[derive(Clone, Debug)]
 pub enum Upstream {
     /// A Kubernetes API.
     Kubernetes(Box<KubernetesConfig>),
     /// A file or a folder of manifests, and the only namespace to read; empty for all.
     Manifests(PathBuf, String),
+    /// A file or a folder of documents of routes.
+    Routes(PathBuf),
+    /// The table of another route server.
+    Remote(Box<RemoteConfig>),
 }
 
-/// A source of either kind.
+/// A source of any kind.
 pub enum Source {
     /// A Kubernetes API.
     Kubernetes(Box<Kubernetes>),
     /// A file or a folder of manifests.
     Manifests(Box<Manifests>),
+    /// The table of another route server.
+    Remote(Box<Remote>),
+}
+
+/// Why a source cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The way to the Kubernetes API.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// The files of TLS towards another route server.
+    #[error(transparent)]
+    Files(#[from] remote::FileError),
 }
 
 impl SourceConfig {
@@ -110,6 +129,12 @@ impl SourceConfig {
             SourceOptions::Manifests(path) => {
                 Upstream::Manifests(path.clone(), options.api.namespace.clone())
             }
+            SourceOptions::Routes(path) => Upstream::Routes(path.clone()),
+            SourceOptions::Remote { address, files } => Upstream::Remote(Box::new(RemoteConfig {
+                address: address.clone(),
+                files: files.clone(),
+                net,
+            })),
             SourceOptions::Kubernetes => Upstream::Kubernetes(Box::new(KubernetesConfig {
                 access: Access::of(&options.api, in_pod),
                 net,
@@ -128,17 +153,19 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// Where the access to the API cannot be right.
+    /// Where the access to the API cannot be right, or a file of TLS cannot be used.
     pub async fn open(
         config: SourceConfig,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
-    ) -> Result<Self, AccessError> {
+    ) -> Result<Self, OpenError> {
         let SourceConfig { upstream, default_filters } = config;
         Ok(match upstream {
             Upstream::Manifests(path, namespace) => {
                 Self::Manifests(Box::new(Manifests::new(path, default_filters).only(namespace)))
             }
+            Upstream::Routes(path) => Self::Manifests(Box::new(Manifests::routes(path))),
+            Upstream::Remote(config) => Self::Remote(Box::new(Remote::new(*config, clock)?)),
             Upstream::Kubernetes(config) => {
                 let source = Kubernetes::new(*config, default_filters, clock).await?;
                 Self::Kubernetes(Box::new(source.counting(metrics)))
@@ -152,6 +179,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.read().await,
             Self::Manifests(source) => source.read().await,
+            Self::Remote(source) => source.read().await,
         }
     }
 
@@ -159,6 +187,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.raise_floor(versions),
             Self::Manifests(source) => source.raise_floor(versions),
+            Self::Remote(source) => source.raise_floor(versions),
         }
     }
 
@@ -166,6 +195,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.changed().await,
             Self::Manifests(source) => source.changed().await,
+            Self::Remote(source) => source.changed().await,
         }
     }
 
@@ -173,6 +203,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.doubt(),
             Self::Manifests(source) => source.doubt(),
+            Self::Remote(source) => source.doubt(),
         }
     }
 
@@ -180,6 +211,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.rest(),
             Self::Manifests(source) => source.rest(),
+            Self::Remote(source) => source.rest(),
         }
     }
 
@@ -187,6 +219,7 @@ impl ObjectSource for Source {
         match self {
             Self::Kubernetes(source) => source.forget(),
             Self::Manifests(source) => source.forget(),
+            Self::Remote(source) => source.forget(),
         }
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::object::Objects;
 
-use super::{Context, Diagnostics, ObjectRef, Quarantined, SourcedRoute, ingress, routegroup, synthetic};
+use super::{
+    Context, Diagnostics, ObjectRef, Quarantined, SourcedRoute, definitions, ingress, routegroup, synthetic,
+};
 
 /// Who asked for routes of one id; none for the settings.
 pub(super) type Knots = HashSet<(Option<Arc<ObjectRef>>, Option<Arc<ObjectRef>>)>;
@@ -19,6 +21,7 @@ pub(super) fn routes(
 ) -> (Vec<SourcedRoute>, Knots) {
     let mut routes = ingress::routes(objects, context, quarantined, diagnostics);
     routes.extend(routegroup::routes(&objects.route_groups, context, quarantined, diagnostics));
+    routes.extend(definitions::routes(&objects.definitions, quarantined));
     let synthetic = synthetic::routes(context.settings);
     routes.extend(synthetic.into_iter().map(|route| SourcedRoute { route, object: None }));
     unified(routes, diagnostics)

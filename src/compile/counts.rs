@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::object::{Kind, Objects};
+use crate::object::{Definition, Kind, Objects};
 
 use super::{ObjectRef, Settings};
 
@@ -16,6 +16,10 @@ pub enum Measure {
     Routes(Kind),
     /// Ready addresses in all Endpoints or EndpointSlices.
     Addresses,
+    /// Definitions in the documents of an upstream that has routes.
+    Definitions,
+    /// Routes that stand in the table of them.
+    Defined,
 }
 
 /// The number of each thing that was counted. What is not in it was not counted, and is compared with nothing.
@@ -51,13 +55,19 @@ impl Counts {
         let at_least: usize = misshapen(kind).map(|object| object.addresses).sum();
         counts.set(Measure::Addresses, ready + at_least);
         let mut routes = [(Kind::Ingress, 0), (Kind::RouteGroup, 0)];
+        let mut defined = 0;
         for owner in owners.flatten() {
+            defined += usize::from(owner.kind == Definition::KIND);
             for (_, count) in routes.iter_mut().filter(|(kind, _)| kind.name() == owner.kind) {
                 *count += 1;
             }
         }
         for (kind, count) in routes {
             counts.set(Measure::Routes(kind), count);
+        }
+        if settings.definitions {
+            counts.set(Measure::Definitions, objects.definitions.len());
+            counts.set(Measure::Defined, defined);
         }
         counts
     }
@@ -71,15 +81,18 @@ impl Measure {
     /// Every measure.
     pub fn all() -> impl Iterator<Item = Self> {
         let objects = Kind::ALL.into_iter().map(Self::Objects);
-        objects.chain(Kind::ALL.into_iter().map(Self::Routes)).chain([Self::Addresses])
+        let all = objects.chain(Kind::ALL.into_iter().map(Self::Routes));
+        all.chain([Self::Addresses, Self::Definitions, Self::Defined])
     }
 
-    /// `objects`, `routes` or `addresses`.
+    /// `objects`, `routes`, `addresses`, `definitions` or `defined`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Objects(_) => "objects",
             Self::Routes(_) => "routes",
             Self::Addresses => "addresses",
+            Self::Definitions => "definitions",
+            Self::Defined => "defined",
         }
     }
 
@@ -87,7 +100,7 @@ impl Measure {
     pub const fn kind(self) -> Option<Kind> {
         match self {
             Self::Objects(kind) | Self::Routes(kind) => Some(kind),
-            Self::Addresses => None,
+            Self::Addresses | Self::Definitions | Self::Defined => None,
         }
     }
 }
@@ -98,6 +111,8 @@ impl fmt::Display for Measure {
             Self::Objects(kind) => write!(f, "objects of the kind {}", kind.name()),
             Self::Routes(kind) => write!(f, "routes of the kind {}", kind.name()),
             Self::Addresses => f.write_str("ready addresses"),
+            Self::Definitions => f.write_str("definitions"),
+            Self::Defined => f.write_str("routes of definitions"),
         }
     }
 }
@@ -135,6 +150,7 @@ mod tests {
         assert_eq!(by_endpoints[&Measure::Routes(Kind::Ingress)], 1);
         assert_eq!(by_endpoints[&Measure::Addresses], 2);
         assert!(!by_endpoints.contains_key(&Measure::Objects(Kind::EndpointSlice)), "not read");
+        assert!(!by_endpoints.contains_key(&Measure::Definitions), "not read");
 
         let slices = Settings { endpoint_slices: true, ..Settings::default() };
         let by_slices = Counts::of(&objects, &slices, owners()).0;
@@ -142,6 +158,18 @@ mod tests {
             (by_slices[&Measure::Objects(Kind::EndpointSlice)], by_slices[&Measure::Addresses]),
             (1, 1)
         );
+    }
+
+    #[test]
+    fn definitions_are_counted_where_they_are_read_also_where_there_is_none() {
+        let (definitions, _) = Definition::of_document("d", "a: * -> <shunt>; b: * -> <shunt>;", &[]).unwrap();
+        let owners: Vec<_> = definitions.iter().map(|it| it.object()).collect();
+        let objects = Objects { definitions, ..Objects::default() };
+        let settings = Settings::default().of_definitions();
+        let counts = Counts::of(&objects, &settings, owners.iter().skip(1).map(Some)).0;
+        assert_eq!((counts[&Measure::Definitions], counts[&Measure::Defined]), (2, 1));
+        let none = Counts::of(&Objects::default(), &settings, std::iter::empty()).0;
+        assert_eq!((none[&Measure::Definitions], none[&Measure::Defined]), (0, 0));
     }
 
     #[test]

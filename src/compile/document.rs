@@ -81,15 +81,12 @@ impl Document {
         self.text.push(';');
     }
 
-    /// Appends a definition that was looked at before: in these words, or as it is printed.
-    pub(super) fn append(&mut self, route: &Route, text: Option<&str>) {
+    /// Appends a definition that was looked at before.
+    pub(super) fn append(&mut self, text: &str) {
         if !self.text.is_empty() {
             self.text.push('\n');
         }
-        match text {
-            Some(text) => self.text.push_str(text),
-            None => eskip::print_definition(&mut self.text, route),
-        }
+        self.text.push_str(text);
         self.ends.push(self.text.len());
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Reached<'a> {
 
 /// Objects of a cluster, by their places in its lists.
 #[derive(Debug, Default)]
-pub(super) struct Places([Vec<usize>; 6]);
+pub(super) struct Places([Vec<usize>; 7]);
 
 /// Sets of ties that grow together.
 #[derive(Default)]
@@ -115,13 +115,14 @@ impl Places {
         fn chosen<T: Clone>(all: &[T], places: &[usize]) -> Vec<T> {
             places.iter().map(|place| all[*place].clone()).collect()
         }
-        let [ingresses, route_groups, services, endpoints, endpoint_slices, misshapen] = &self.0;
+        let [ingresses, route_groups, services, endpoints, endpoint_slices, definitions, misshapen] = &self.0;
         Objects {
             ingresses: chosen(&objects.ingresses, ingresses),
             route_groups: chosen(&objects.route_groups, route_groups),
             services: chosen(&objects.services, services),
             endpoints: chosen(&objects.endpoints, endpoints),
             endpoint_slices: chosen(&objects.endpoint_slices, endpoint_slices),
+            definitions: chosen(&objects.definitions, definitions),
             misshapen: chosen(&objects.misshapen, misshapen),
             default_filters: objects.default_filters.clone(),
             resource_versions: objects.resource_versions.clone(),

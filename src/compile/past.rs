@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::eskip::{self, Route};
-use crate::object::{Metadata, Objects};
+use crate::object::{Definition, Metadata, Objects};
 
 use super::incremental::Origin;
 use super::{ObjectRef, Quarantined, names, routegroup, splice};
@@ -174,6 +174,7 @@ fn is_of(id: &str, object: &ObjectRef) -> bool {
     match object.kind.as_str() {
         "Ingress" => names::is_of(id, &object.namespace, &object.name),
         "RouteGroup" => routegroup::is_of(id, &object.namespace, &object.name),
+        Definition::KIND => id == object.name,
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::eskip::{self, Backend, Verdict};
 use crate::protection::Protection;
 
+use super::definitions::Words;
 use super::document::Document;
 use super::{Diagnostics, Limits, ObjectRef, Quarantined, SourcedRoute};
 
@@ -23,9 +24,11 @@ use sound::Sound;
 pub(super) use stay::restore;
 pub(super) use unreadable::{hindered, misshapen};
 
-/// Prints `routes`. Those that would break the document are taken out of them and of it.
+/// Prints `routes`, or takes the words that they came in, where they are as they were read. Those that would break the
+/// document are taken out of them and of it.
 pub(super) fn sift(
     routes: &mut Vec<SourcedRoute>,
+    words: &Words<'_>,
     quarantined: &mut Vec<Quarantined>,
     diagnostics: &mut Diagnostics,
     limits: &Limits,
@@ -34,10 +37,14 @@ pub(super) fn sift(
     let mut sizes: HashMap<Arc<ObjectRef>, u64> = HashMap::new();
     let mut sound = Sound::default();
     routes.retain(|sourced| {
-        let verdict = document.push(&sourced.route, |text| {
-            limited(sourced, text.len() as u64, limits, &mut sizes)?;
-            judge(sourced, text, &mut sound, diagnostics)
-        });
+        let mut limited = |text: &str| limited(sourced, text.len() as u64, limits, &mut sizes);
+        let verdict = match words.of_route(&sourced.route) {
+            Some(words) => limited(words).map(|()| document.append(words)),
+            None => document.push(&sourced.route, |text| {
+                limited(text)?;
+                judge(sourced, text, &mut sound, diagnostics)
+            }),
+        };
         verdict.map_err(|reason| quarantined.push(left_out(sourced, reason))).is_ok()
     });
     document

@@ -3,7 +3,7 @@
 //! In: the objects of a poll, and the roster before. Out: the roster, and which objects are new, gone or changed. The routes
 //! of an object depend on itself, on the settings, and on others in a few ways, each of which is a tie: a Service that it
 //! names, with the addresses behind it (they share one cache of lookups, and its flaws); a host that it has routes for (one
-//! catch-all, one redirect); a name that looks like its own in ids. What is not tied together is independent. Nothing can
+//! catch-all, one redirect); a name that looks like its own in ids; for a definition its id. What is not tied together is independent. Nothing can
 //! go wrong: a tie too many costs time, and two ties that hash alike are such a one.
 
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use crate::object::{Ingress, Kind, Metadata, Objects, RouteGroup};
+use crate::object::{Definition, Ingress, Kind, Metadata, Objects, RouteGroup};
 
 use super::cluster::service_name;
 use super::ingress::east_west_host;
@@ -32,11 +32,11 @@ pub(super) struct Entry {
 
 /// All objects, list by list, in the order in which they were listed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Roster(pub(super) [Vec<Arc<Entry>>; 6]);
+pub(super) struct Roster(pub(super) [Vec<Arc<Entry>>; 7]);
 
 /// An object as it was listed.
 struct Member<'a> {
-    kind: Kind,
+    kind: &'static str,
     metadata: &'a Metadata,
     content: Content<'a>,
 }
@@ -45,7 +45,8 @@ struct Member<'a> {
 enum Content<'a> {
     Ingress(&'a Ingress),
     RouteGroup(&'a RouteGroup),
-    Other,
+    Definition,
+    Other(Kind),
 }
 
 impl Roster {
@@ -113,11 +114,11 @@ fn follow(
 impl Entry {
     fn of(member: &Member<'_>, settings: &Settings) -> Self {
         let metadata = member.metadata;
-        let object = ObjectRef::new(member.kind.name(), metadata);
+        let object = ObjectRef::new(member.kind, metadata);
         let mut ties = vec![Tie::own(&object)];
         let service = |name: &str| Tie::of("service", &[metadata.namespace_or_default(), name]);
-        match (&member.content, member.kind) {
-            (Content::Ingress(ingress), _) => {
+        match &member.content {
+            Content::Ingress(ingress) => {
                 let rules = ingress.spec.iter().flat_map(|spec| &spec.rules);
                 let paths = rules.clone().flat_map(|rule| rule.paths.iter().flatten());
                 let default = ingress.spec.iter().flat_map(|spec| &spec.default_backend);
@@ -132,16 +133,18 @@ impl Entry {
                     ties.push(Tie::of("host", &[&east_west_host(&object, settings)]));
                 }
             }
-            (Content::RouteGroup(group), _) => {
+            Content::RouteGroup(group) => {
                 let backends = group.spec.iter().flat_map(|spec| &spec.backends);
                 ties.extend(backends.map(|backend| service(&backend.service_name)));
                 let hosts = group.spec.iter().flat_map(|spec| &spec.hosts);
                 ties.extend(hosts.map(|host| Tie::of("group's host", &[host])));
             }
-            (Content::Other, Kind::Service | Kind::Endpoints) => ties.push(service(&metadata.name)),
-            (Content::Other, Kind::EndpointSlice) => ties.push(service(service_name(metadata))),
+            // Two documents may have one.
+            Content::Definition => ties.push(Tie::of("definition", &[&metadata.name])),
+            Content::Other(Kind::Service | Kind::Endpoints) => ties.push(service(&metadata.name)),
+            Content::Other(Kind::EndpointSlice) => ties.push(service(service_name(metadata))),
             // What cannot be read asks for nothing.
-            (Content::Other, Kind::Ingress | Kind::RouteGroup) => {}
+            Content::Other(Kind::Ingress | Kind::RouteGroup) => {}
         }
         ties.sort_unstable();
         ties.dedup();
@@ -175,14 +178,14 @@ impl Tie {
 
 impl Member<'_> {
     fn name(&self) -> (&str, &str, &str) {
-        (self.kind.name(), &self.metadata.namespace, &self.metadata.name)
+        (self.kind, &self.metadata.namespace, &self.metadata.name)
     }
 }
 
 /// The lists of `objects`.
-fn members<'a>(objects: &'a Objects) -> [Vec<Member<'a>>; 6] {
+fn members<'a>(objects: &'a Objects) -> [Vec<Member<'a>>; 7] {
     fn other(kind: Kind, metadata: &Metadata) -> Member<'_> {
-        Member { kind, metadata, content: Content::Other }
+        Member { kind: kind.name(), metadata, content: Content::Other(kind) }
     }
     let ingress =
         |it: &'a Arc<Ingress>| Member { content: Content::Ingress(it), ..other(Kind::Ingress, &it.metadata) };
@@ -190,12 +193,18 @@ fn members<'a>(objects: &'a Objects) -> [Vec<Member<'a>>; 6] {
         content: Content::RouteGroup(it),
         ..other(Kind::RouteGroup, &it.metadata)
     };
+    let definition = |it: &'a Arc<Definition>| Member {
+        kind: Definition::KIND,
+        metadata: &it.metadata,
+        content: Content::Definition,
+    };
     [
         objects.ingresses.iter().map(ingress).collect(),
         objects.route_groups.iter().map(group).collect(),
         objects.services.iter().map(|it| other(Kind::Service, &it.metadata)).collect(),
         objects.endpoints.iter().map(|it| other(Kind::Endpoints, &it.metadata)).collect(),
         objects.endpoint_slices.iter().map(|it| other(Kind::EndpointSlice, &it.metadata)).collect(),
+        objects.definitions.iter().map(definition).collect(),
         objects.misshapen.iter().map(|it| other(it.kind, &it.metadata)).collect(),
     ]
 }

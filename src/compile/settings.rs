@@ -77,6 +77,8 @@ pub struct Settings {
     pub tls: bool,
     /// `-application-log-level` is `DEBUG` or below: the peer then leaves `disableAccessLog` out of a health route.
     pub debug_log: bool,
+    /// `--source=eskip…`: what is read are the definitions of documents.
+    pub definitions: bool,
     /// `-max-…-bytes`: how large a table, an object's share of it and a route may be.
     pub limits: Limits,
 }
@@ -152,6 +154,12 @@ pub struct Rewrite {
 }
 
 impl Settings {
+    /// The same for an upstream that has routes and no objects. What the settings alone ask for is in its documents, if it is
+    /// wanted: who compiled them has added it.
+    pub fn of_definitions(self) -> Self {
+        Self { definitions: true, healthcheck: false, https_redirect: false, oauth2_grant_flow: false, ..self }
+    }
+
     /// The domain of the deprecated east-west routes, without dots around it.
     pub fn trimmed_east_west_domain(&self) -> &str {
         if self.east_west_domain.is_empty() {
@@ -201,6 +209,7 @@ impl Default for Settings {
             clone_routes: Vec::new(),
             tls: false,
             debug_log: false,
+            definitions: false,
             limits: Limits::default(),
         }
     }

@@ -74,6 +74,21 @@ impl<'a> Lexer<'a> {
         Self { text, at: 0 }
     }
 
+    /// Reads from here on: where a token begins, or what is between two.
+    pub fn from(text: &'a str, at: usize) -> Self {
+        Self { text, at }
+    }
+
+    /// Where the last token ends.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on behind a character that begins no token.
+    pub fn skip_character(&mut self) {
+        self.at += self.text[self.at..].chars().next().map_or(0, char::len_utf8);
+    }
+
     /// The next token, where it begins, and where Skipper's lexer stands after it. What follows a bad token has no
     /// meaning.
     pub fn next(&mut self) -> (Token<'a>, usize, usize) {

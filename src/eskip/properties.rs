@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Arg, Backend, Endpoint, Filter, Predicate, Route, Verdict, parse, parse_filters, parse_predicates,
-    print_document, verify,
+    print_document, split, verify,
 };
 
 /// Texts with what matters to the lexer, and anything else.
@@ -136,8 +136,46 @@ proptest! {
     }
 
     #[test]
+    fn a_printed_table_is_split_into_its_definitions(routes in vec(route(), 1..6)) {
+        let text = print_document(&routes);
+        let pieces: Vec<_> = split(&text).unwrap().into_iter().map(|piece| piece.text.into_owned()).collect();
+        prop_assert_eq!(pieces.join("\n"), text);
+        let apart: Vec<_> = pieces.iter().flat_map(|piece| parse(piece).unwrap()).collect();
+        prop_assert_eq!(apart, routes);
+    }
+
+    #[test]
+    fn a_broken_definition_leaves_the_others(
+        routes in vec(route(), 1..5),
+        at in any::<prop::sample::Index>(),
+        rest in document(),
+    ) {
+        let broken = format!("the_broken_one: {}", rest.replace(['\n', ';'], " "));
+        prop_assume!(parse(&broken).is_err());
+        let mut lines: Vec<_> = routes.iter().map(|route| print_document(&[route.clone(), Route::default()])).collect();
+        lines.iter_mut().for_each(|line| line.truncate(line.rfind('\n').unwrap()));
+        let mut document = lines.clone();
+        document.insert(at.index(lines.len()), format!("{broken};"));
+        let document = document.join("\n");
+        let pieces = split(&document).unwrap();
+        let (bad, good): (Vec<_>, Vec<_>) = pieces.into_iter().partition(|piece| piece.id == "the_broken_one");
+        prop_assert_eq!(bad.len(), 1, "{}", document);
+        let good: Vec<_> = good.into_iter().map(|piece| piece.text.into_owned()).collect();
+        prop_assert_eq!(good, lines, "{}", document);
+    }
+
+    #[test]
+    fn a_document_that_parses_means_the_same_taken_apart(text in document()) {
+        if let (Ok(whole), Ok(pieces)) = (parse(&text), split(&text)) {
+            let apart: Vec<_> = pieces.iter().flat_map(|piece| parse(&piece.text).unwrap()).collect();
+            prop_assert_eq!(apart, whole);
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_parser_panic_and_positions_are_inside(text in prop_oneof![document(), any::<String>()]) {
         let errors = [parse(&text).err(), parse_predicates(&text).err(), parse_filters(&text).err()];
+        let _ = split(&text);
         for error in errors.into_iter().flatten() {
             prop_assert!(text.is_char_boundary(error.offset));
             prop_assert!(error.peer_position <= text.len());

@@ -13,6 +13,7 @@ use crate::replication::peer::TlsFiles;
 use crate::rollout;
 use crate::serve;
 use crate::traces;
+use crate::source::remote;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]
@@ -105,6 +106,22 @@ pub enum SourceOptions {
     Kubernetes,
     /// `manifests:DIR`: a folder of manifests.
     Manifests(PathBuf),
+    /// `eskip:PATH`: a file or a folder of documents of routes.
+    Routes(PathBuf),
+    /// `eskip+http://…` or `eskip+https://…`: the table of another route server.
+    Remote {
+        /// Its URL.
+        address: remote::Address,
+        /// `-upstream-…-file`: the files of TLS.
+        files: remote::ClientFiles,
+    },
+}
+
+impl SourceOptions {
+    /// Whether it has routes, and no objects.
+    pub const fn has_routes(&self) -> bool {
+        matches!(self, Self::Routes(_) | Self::Remote { .. })
+    }
 }
 
 /// `--lease`.

@@ -7,6 +7,7 @@ mod rollout;
 mod server_tls;
 mod shards;
 mod traces;
+mod source;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,12 @@ pub(super) fn serve(
     environment: &dyn Environment,
     mut notes: Vec<Note>,
 ) -> Result<ServeOptions, FlagError> {
-    let source = source(values)?;
+    let source = source::source(values)?;
+    let mut compile = settings::settings(values, &mut notes)?;
+    if source.has_routes() {
+        source::say_without_effect(values, &mut notes);
+        compile = compile.of_definitions();
+    }
     let lease = lease(values)?;
     let id = values
         .non_empty("id")
@@ -58,7 +64,7 @@ pub(super) fn serve(
         guard: guard::thresholds(values)?,
         admin_token_file: path(values, "admin-token-file"),
         status_from: status_from(values, &source, &mut notes)?,
-        compile: settings::settings(values, &mut notes)?,
+        compile,
         default_filters_dir: path(values, "default-filters-dir"),
         log: log(values),
         settings: values.settings(),
@@ -85,20 +91,6 @@ pub(super) fn compile(values: &Values, mut notes: Vec<Note>) -> Result<CompileOp
     })
 }
 
-fn source(values: &Values) -> Result<SourceOptions, FlagError> {
-    let text = values.text("source");
-    let refuse = |complaint: &str| Err(FlagError::value("source", text, complaint));
-    match text.split_once(':') {
-        Some(("manifests", "")) => refuse("names no folder; use manifests:DIR"),
-        Some(("manifests", folder)) => Ok(SourceOptions::Manifests(folder.into())),
-        None if text == "kubernetes" && values.has("kubernetes") && !values.switch("kubernetes") => Err(
-            missing("-kubernetes=false leaves nothing to read; leave it out, or use --source=manifests:DIR"),
-        ),
-        None if text == "kubernetes" => Ok(SourceOptions::Kubernetes),
-        _ => refuse("is no source; use kubernetes or manifests:DIR"),
-    }
-}
-
 fn status_from(
     values: &Values,
     source: &SourceOptions,
@@ -113,7 +105,7 @@ fn status_from(
         _ => return Err(FlagError::value(NAME, text, "names no Service; use NAMESPACE/NAME")),
     };
     if *source != SourceOptions::Kubernetes {
-        let text = format!("-{NAME} has no effect with manifests: they have no status");
+        let text = format!("-{NAME} has no effect: what is no object of Kubernetes has no status");
         notes.push(Note { warning: true, text });
         return Ok(None);
     }
@@ -232,7 +224,7 @@ fn poll_interval(values: &Values) -> Result<Duration, FlagError> {
 fn watch(values: &Values, source: &SourceOptions, notes: &mut Vec<Note>) -> bool {
     let wanted = values.switch("watch");
     if wanted && *source != SourceOptions::Kubernetes {
-        let text = "--watch has no effect with manifests: they are looked at with each poll".to_owned();
+        let text = "--watch has no effect without Kubernetes: all else is looked at with each poll".to_owned();
         notes.push(Note { warning: true, text });
     }
     wanted

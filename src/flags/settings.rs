@@ -99,6 +99,7 @@ pub(super) fn settings(values: &Values, notes: &mut Vec<Note>) -> Result<Setting
         edit_routes: each(values, "edit-route", language::rewrite)?,
         clone_routes: each(values, "clone-route", language::rewrite)?,
         tls: values.switch("kubernetes-enable-tls"),
+        definitions: false,
         debug_log: kind::level(values.text("application-log-level")) >= Some(tracing::Level::DEBUG),
         limits: limits(values)?,
     })

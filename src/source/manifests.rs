@@ -1,16 +1,19 @@
-//! Objects from manifests: a file, or a folder of them, in YAML or JSON.
+//! Objects from manifests: a file, or a folder of them, in YAML or JSON. Or definitions from documents of routes.
 //!
 //! What does not parse is named with its file and line and left out. What cannot be read at all (no such path, no
-//! manifest in it, a file without permission) fails the whole reading, so that nothing published changes.
+//! manifest in it, a file without permission, a document that is not whole) fails the whole reading, so that nothing published
+//! changes.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 
 mod document;
+mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod laws;
 mod tree;
@@ -18,8 +21,11 @@ mod yaml;
 
 use super::{ObjectSource, Reading, SourceError, default_filters};
 use crate::compile::Diagnostic;
+use crate::eskip::SplitError;
+use crate::object::Definition;
 use document::Syntax;
-use tree::Tree;
+use format::Format;
+use tree::{File, Tree};
 
 /// The largest file, in bytes.
 const MAX_FILE_BYTES: usize = 256 << 20;
@@ -34,6 +40,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Manifests {
     path: PathBuf,
+    format: Format,
     default_filters: Option<PathBuf>,
     /// The only namespace that is read; empty for all.
     namespace: String,
@@ -47,6 +54,7 @@ pub struct Manifests {
 #[derive(Debug)]
 struct Reader {
     path: PathBuf,
+    format: Format,
     default_filters: Option<PathBuf>,
     last: Option<(Tree, Reading)>,
 }
@@ -74,6 +82,28 @@ pub enum ManifestError {
         /// The folder.
         path: PathBuf,
     },
+    /// A folder without a single document of routes.
+    #[error("{} holds no document: put .eskip files there", path.display())]
+    NoDocument {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A document that cannot be taken apart.
+    #[error("{}, {source}", path.display())]
+    Document {
+        /// The file.
+        path: PathBuf,
+        /// Where, and why.
+        source: SplitError,
+    },
+    /// A document that is no text.
+    #[error("{}:{line}: is not UTF-8", path.display())]
+    NoText {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+    },
     /// Larger than any manifest should be.
     #[error("{} is larger than {} MiB: split it", path.display(), MAX_FILE_BYTES >> 20)]
     TooLarge {
@@ -94,13 +124,19 @@ pub enum ManifestError {
 ///
 /// Where `path` as a whole cannot be read; see [`ManifestError`].
 pub fn read(path: &Path) -> Result<Reading, ManifestError> {
-    settle(path).map(|(_, reading)| reading)
+    settle(path, Format::Objects, &[]).map(|(_, reading)| reading)
 }
 
 impl Manifests {
     /// The manifests at `path`, with the folder of default filters, if there is one.
     pub fn new(path: PathBuf, default_filters: Option<PathBuf>) -> Self {
-        Self { path, default_filters, namespace: String::new(), reader: None, under_way: None }
+        let format = Format::Objects;
+        Self { path, format, default_filters, namespace: String::new(), reader: None, under_way: None }
+    }
+
+    /// The documents of routes at `path`: a file, or a folder of `.eskip` files.
+    pub fn routes(path: PathBuf) -> Self {
+        Self { format: Format::Routes, ..Self::new(path, None) }
     }
 
     /// Reads only `namespace`, as an API server does that is asked for one; empty for all.
@@ -110,15 +146,17 @@ impl Manifests {
     }
 
     fn error(&self, code: &str, cause: String) -> SourceError {
-        SourceError::new(format!("read manifests at {}", self.path.display()), cause, code)
+        SourceError::new(format!("read {} at {}", self.format, self.path.display()), cause, code)
     }
 }
 
 impl ObjectSource for Manifests {
     async fn read(&mut self) -> Result<Reading, SourceError> {
         let (reader, path, default_filters) = (&mut self.reader, &self.path, &self.default_filters);
+        let format = self.format;
         let work = self.under_way.get_or_insert_with(|| {
-            let new = || Reader { path: path.clone(), default_filters: default_filters.clone(), last: None };
+            let (path, default_filters) = (path.clone(), default_filters.clone());
+            let new = || Reader { path, format, default_filters, last: None };
             let mut reader = reader.take().unwrap_or_else(new);
             tokio::task::spawn_blocking(move || (reader.poll(), reader))
         });
@@ -138,14 +176,12 @@ impl ObjectSource for Manifests {
 
 impl Reader {
     fn poll(&mut self) -> Result<Reading, ManifestError> {
-        let last = self.last.take();
-        let unchanged = match last {
-            Some((tree, reading)) => (tree == Tree::walk(&self.path)?).then_some((tree, reading)),
-            None => None,
-        };
-        let (tree, mut reading) = match unchanged {
-            Some(unchanged) => unchanged,
-            None => settle(&self.path)?,
+        let (tree, mut reading) = match self.last.take() {
+            Some((tree, reading)) if tree == Tree::walk(&self.path, self.format)? => (tree, reading),
+            last => {
+                let before = last.map(|(_, reading)| reading.objects.definitions).unwrap_or_default();
+                settle(&self.path, self.format, &before)?
+            }
         };
         if tree.settled(SystemTime::now()) {
             self.last = Some((tree, reading.clone()));
@@ -163,19 +199,26 @@ impl ManifestError {
         match self {
             Self::Missing { .. } => "missing",
             Self::Unreadable { .. } => "unreadable",
-            Self::Empty { .. } => "empty",
+            Self::Empty { .. } | Self::NoDocument { .. } => "empty",
+            Self::Document { .. } => "document",
+            Self::NoText { .. } => "no-text",
             Self::TooLarge { .. } => "too-large",
             Self::Changing { .. } => "changing",
         }
     }
 }
 
-/// Reads until the tree is the same after the reading as before it.
-fn settle(path: &Path) -> Result<(Tree, Reading), ManifestError> {
-    let mut tree = Tree::walk(path)?;
+/// Reads until the tree is the same after the reading as before it. What is the same as in the definitions `before` is shared
+/// with them.
+fn settle(
+    path: &Path,
+    format: Format,
+    before: &[Arc<Definition>],
+) -> Result<(Tree, Reading), ManifestError> {
+    let mut tree = Tree::walk(path, format)?;
     for _ in 0..ATTEMPTS {
-        let reading = parse(path, &tree);
-        let after = Tree::walk(path)?;
+        let reading = parse(path, format, &tree, before);
+        let after = Tree::walk(path, format)?;
         if after == tree {
             return reading.map(|reading| (tree, reading));
         }
@@ -184,9 +227,18 @@ fn settle(path: &Path) -> Result<(Tree, Reading), ManifestError> {
     Err(ManifestError::Changing { path: path.to_owned() })
 }
 
-fn parse(path: &Path, tree: &Tree) -> Result<Reading, ManifestError> {
+fn parse(
+    path: &Path,
+    format: Format,
+    tree: &Tree,
+    before: &[Arc<Definition>],
+) -> Result<Reading, ManifestError> {
     if tree.files.is_empty() {
-        return Err(ManifestError::Empty { path: path.to_owned() });
+        let path = path.to_owned();
+        return Err(match format {
+            Format::Objects => ManifestError::Empty { path },
+            Format::Routes => ManifestError::NoDocument { path },
+        });
     }
     let mut reading = Reading::default();
     for file in &tree.files {
@@ -195,7 +247,10 @@ fn parse(path: &Path, tree: &Tree) -> Result<Reading, ManifestError> {
         }
         let bytes = fs::read(&file.path)
             .map_err(|source| ManifestError::Unreadable { path: file.path.clone(), source })?;
-        take_in(&mut reading, &file.path, file.syntax, &bytes);
+        match format {
+            Format::Objects => take_in(&mut reading, &file.path, file.syntax, &bytes),
+            Format::Routes => take_in_routes(&mut reading, path, file, &bytes, before)?,
+        }
     }
     Ok(reading)
 }
@@ -214,5 +269,26 @@ fn take_in(reading: &mut Reading, path: &Path, syntax: Option<Syntax>, bytes: &[
     }
 }
 
+/// Adds the definitions of one file.
+fn take_in_routes(
+    reading: &mut Reading,
+    root: &Path,
+    file: &File,
+    bytes: &[u8],
+    before: &[Arc<Definition>],
+) -> Result<(), ManifestError> {
+    let text = document::text(bytes)
+        .map_err(|fault| ManifestError::NoText { path: file.path.clone(), line: fault.line })?;
+    let name = file.name(root);
+    let its: Vec<_> = before.iter().filter(|it| it.metadata.namespace == name).cloned().collect();
+    let (definitions, diagnostics) = Definition::of_document(&name, text, &its)
+        .map_err(|source| ManifestError::Document { path: file.path.clone(), source })?;
+    reading.objects.definitions.extend(definitions);
+    reading.diagnostics.extend(diagnostics);
+    Ok(())
+}
+
+#[cfg(test)]
+mod routes_tests;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,8 @@
 //! Whether what was read is at least as new as what was read before (design D6).
 //!
 //! An API server that lags behind its store answers with an older list. Lists that *stay* older mean another
-//! thing: the store was restored from a backup, and then waiting for the old versions would last for ever.
+//! thing: the store was restored from a backup, and then waiting for the old versions would last for ever. The same holds for the
+//! table of another route server, one of whose replicas may be behind.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -68,8 +69,16 @@ impl Floor {
     }
 }
 
-/// Resource versions compare as decimal numbers of any length (KEP-5504); `None` where one is not such a number.
+/// Resource versions compare as decimal numbers of any length (KEP-5504), those of tables (`EPOCH.SEQUENCE`) as two such; `None`
+/// where one is nothing of the kind.
 pub(super) fn order(a: &str, b: &str) -> Option<Ordering> {
+    if let (Some((epoch_a, a)), Some((epoch_b, b))) = (a.split_once('.'), b.split_once('.')) {
+        return Some(number_order(epoch_a, epoch_b)?.then(number_order(a, b)?));
+    }
+    number_order(a, b)
+}
+
+fn number_order(a: &str, b: &str) -> Option<Ordering> {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !number(a) || !number(b) {
         return None;
@@ -100,6 +109,19 @@ mod tests {
         assert_eq!(order("007", "7"), Some(Ordering::Equal));
         assert_eq!(order("abc", "7"), None);
         assert_eq!(order("", "7"), None);
+    }
+
+    #[test]
+    fn versions_of_tables_compare_by_their_epoch_first() {
+        for (a, b, expected) in [
+            ("9.10", "10.1", Some(Ordering::Less)),
+            ("9.10", "9.9", Some(Ordering::Greater)),
+            ("9.9", "9.9", Some(Ordering::Equal)),
+            ("9.9", "9", None),
+            ("9.9.1", "9.9.2", None),
+        ] {
+            assert_eq!(order(a, b), expected, "{a} {b}");
+        }
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! In: the routes that survived, what was left out, the past. Out: for each bad object with a past its last good routes,
 //! all of them and in place of all that it asks for now: half of an object may mean something else than the whole.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::compile::document::Document;
 use crate::compile::past::{Bad, Good, Past, Uids};
 use crate::compile::{ObjectRef, Quarantined, SourcedRoute};
 
-/// Puts last good routes in the place of those of bad objects; prints the table again where that changed anything.
+/// Puts last good routes in the place of those of bad objects; the words of all others stay.
 pub(in crate::compile) fn restore(
     past: &Past,
     uids: &Uids,
@@ -28,28 +29,31 @@ pub(in crate::compile) fn restore(
         let good = good.remove(&object).unwrap_or_default();
         note(quarantined, &object, &uid, &good);
         if !good.is_empty() {
-            let object = Some(Arc::new(object));
-            routes.retain(|sourced| sourced.object != object);
-            kept.extend(good.into_iter().map(|good| (good, object.clone())));
+            kept.push((Arc::new(object), good));
         }
     }
     if kept.is_empty() {
         return document;
     }
-    let taken: HashSet<String> = routes.iter().map(|sourced| sourced.route.id.clone()).collect();
-    let mut texts = HashMap::new();
-    // An id that another object has meanwhile is that one's now.
-    for (Good { route, text }, object) in kept.into_iter().filter(|(good, _)| !taken.contains(&good.route.id))
-    {
-        texts.insert(route.id.clone(), text);
-        routes.push(SourcedRoute { route, object });
+    let words = |(index, sourced)| (sourced, Cow::Borrowed(document.definition(index)));
+    let mut all: Vec<(SourcedRoute, Cow<'_, str>)> = routes.drain(..).enumerate().map(words).collect();
+    let replaced: HashSet<_> = kept.iter().map(|(object, _)| Arc::clone(object)).collect();
+    all.retain(|(sourced, _)| sourced.object.as_ref().is_none_or(|object| !replaced.contains(object)));
+    let taken: HashSet<String> = all.iter().map(|(sourced, _)| sourced.route.id.clone()).collect();
+    for (object, good) in kept {
+        // An id that another object has meanwhile is that one's now.
+        let free = good.into_iter().filter(|good| !taken.contains(&good.route.id));
+        all.extend(free.map(|Good { route, text }| {
+            (SourcedRoute { route, object: Some(Arc::clone(&object)) }, Cow::Owned(text))
+        }));
     }
-    routes.sort_by(|a, b| a.route.id.cmp(&b.route.id));
-    let mut document = Document::with_room_for(routes.len());
-    for sourced in routes.iter() {
-        document.append(&sourced.route, texts.get(&sourced.route.id).map(String::as_str));
+    all.sort_by(|(a, _), (b, _)| a.route.id.cmp(&b.route.id));
+    let mut restored = Document::with_room_for(all.len());
+    for (sourced, text) in all {
+        restored.append(&text);
+        routes.push(sourced);
     }
-    document
+    restored
 }
 
 /// The bad objects, with the ids of all routes that they ask for.

@@ -14,7 +14,7 @@ fn sift_routes(routes: impl IntoIterator<Item = Route>) -> Sifted {
     let sourced = |route| SourcedRoute { route, object: Some(Arc::clone(&object)) };
     let mut routes: Vec<_> = routes.into_iter().map(sourced).collect();
     let (mut quarantined, mut diagnostics) = (Vec::new(), Diagnostics::default());
-    let text = sift(&mut routes, &mut quarantined, &mut diagnostics, &Limits::default());
+    let text = sift(&mut routes, &Words::default(), &mut quarantined, &mut diagnostics, &Limits::default());
     assert_eq!(text.count(), routes.len());
     assert!(quarantined.iter().all(|left_out| left_out.object == *object && !left_out.reason.is_empty()));
     Sifted {

@@ -30,9 +30,14 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 41] = [
+pub(super) static SERVE: [Spec; 44] = [
     own("source", Text, "kubernetes", Replica,
-        "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change)"),
+        "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change); or routes: eskip:FILE or \
+         eskip:DIR (.eskip files, re-read on change), or eskip+http://HOST or eskip+https://HOST (another route server)"),
+    own("upstream-ca-file", Path, "", Replica,
+        "with eskip+https: the authority (PEM) that signed the certificate there; by default those that the system trusts"),
+    own("upstream-cert-file", Path, "", Replica, "with eskip+https: our certificate (PEM), where one is asked for"),
+    own("upstream-key-file", Path, "", Replica, "its key"),
     own("lease", Text, "kubernetes", Replica,
         "what replicas elect through: kubernetes[:NAMESPACE/NAME] (a Lease, by default bellwether in the pod's \
          namespace), or file:PATH (several replicas on one machine)"),

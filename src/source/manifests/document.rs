@@ -1,6 +1,8 @@
 //! The text of one file to the objects in it, each on its own: what does not parse is named with its line and
 //! left out, the rest counts.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::yaml;
@@ -23,18 +25,38 @@ pub(super) enum Syntax {
     Json,
 }
 
+impl Syntax {
+    /// What the name of a file says.
+    pub(super) fn of(path: &Path) -> Option<Self> {
+        let extension = path.extension()?.to_str()?;
+        match extension.to_ascii_lowercase().as_str() {
+            "yaml" | "yml" => Some(Self::Yaml),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the objects of `bytes`; an array gives its items.
 pub(super) fn read(bytes: &[u8], syntax: Option<Syntax>, objects: &mut Vec<Value>, faults: &mut Vec<Fault>) {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
-        Err(error) => {
-            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
-            return faults.push(Fault { line, message: "is not UTF-8".to_owned() });
-        }
+    let text = match text(bytes) {
+        Ok(text) => text,
+        Err(fault) => return faults.push(fault),
     };
     match syntax.unwrap_or_else(|| guess(text)) {
         Syntax::Json => json(text, objects, faults),
         Syntax::Yaml => documents(text).for_each(|(line, text)| document(line, text, objects, faults)),
+    }
+}
+
+/// The text of a file, without the mark that some editors put at its beginning.
+pub(super) fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+            Err(Fault { line, message: "is not UTF-8".to_owned() })
+        }
     }
 }
 

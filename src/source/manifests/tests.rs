@@ -87,10 +87,11 @@ fn an_unchanged_tree_is_not_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.yaml");
     fs::write(&path, ingress("one")).unwrap();
-    let mut reader = Reader { path: dir.path().to_owned(), default_filters: None, last: None };
+    let (path, format) = (dir.path().to_owned(), Format::Objects);
+    let mut reader = Reader { path, format, default_filters: None, last: None };
     let mut kept = Reading::default();
     kept.diagnostics.push(Diagnostic { object: None, reason: "kept".into(), hint: String::new() });
-    reader.last = Some((Tree::walk(dir.path()).unwrap(), kept));
+    reader.last = Some((Tree::walk(dir.path(), Format::Objects).unwrap(), kept));
     assert_eq!(reader.poll().unwrap().diagnostics[0].reason, "kept");
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::ManifestError;
 use super::document::Syntax;
+use super::format::Format;
 
 /// The folders that may lie within each other.
 const MAX_DEPTH: usize = 32;
@@ -33,13 +34,13 @@ pub(super) struct File {
 }
 
 impl Tree {
-    /// Looks at `path`: a file, or a folder with all its folders. In a folder only `.yaml`, `.yml` and `.json`
-    /// count, and no name that starts with a dot (a mounted ConfigMap keeps its real files behind those).
-    pub(super) fn walk(path: &Path) -> Result<Self, ManifestError> {
+    /// Looks at `path`: a file, or a folder with all its folders. In a folder only the names of the format count, and none
+    /// that starts with a dot (a mounted ConfigMap keeps its real files behind those).
+    pub(super) fn walk(path: &Path, format: Format) -> Result<Self, ManifestError> {
         let metadata = look(path)?;
         let mut files = Vec::new();
         if metadata.is_dir() {
-            folder(path, 0, &mut files)?;
+            folder(path, format, 0, &mut files)?;
         } else {
             files.push(File::new(path.to_owned(), &metadata));
         }
@@ -58,7 +59,7 @@ impl Tree {
 impl File {
     fn new(path: PathBuf, metadata: &Metadata) -> Self {
         Self {
-            syntax: syntax(&path),
+            syntax: Syntax::of(&path),
             path,
             size: metadata.len(),
             identity: (metadata.dev(), metadata.ino()),
@@ -66,18 +67,16 @@ impl File {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
-}
 
-fn syntax(path: &Path) -> Option<Syntax> {
-    let extension = path.extension()?.to_str()?;
-    match extension.to_ascii_lowercase().as_str() {
-        "yaml" | "yml" => Some(Syntax::Yaml),
-        "json" => Some(Syntax::Json),
-        _ => None,
+    /// Its path from the `root` that was looked at.
+    pub(super) fn name(&self, root: &Path) -> String {
+        let below = self.path.strip_prefix(root).ok().filter(|below| !below.as_os_str().is_empty());
+        let name = below.or_else(|| self.path.file_name().map(Path::new)).unwrap_or(&self.path);
+        name.display().to_string()
     }
 }
 
-fn folder(path: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), ManifestError> {
+fn folder(path: &Path, format: Format, depth: usize, files: &mut Vec<File>) -> Result<(), ManifestError> {
     let unreadable = |source| ManifestError::Unreadable { path: path.to_owned(), source };
     if depth > MAX_DEPTH {
         return Err(unreadable(io::Error::other("too many folders within each other")));
@@ -92,8 +91,8 @@ fn folder(path: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), Manife
         let path = entry.path();
         // A link to a folder is not followed: it could lead in a circle, or count a file twice.
         if entry.file_type().map_err(unreadable)?.is_dir() {
-            folder(&path, depth + 1, files)?;
-        } else if syntax(&path).is_some() {
+            folder(&path, format, depth + 1, files)?;
+        } else if format.has(&path) {
             let metadata = look(&path)?;
             if metadata.is_file() {
                 files.push(File::new(path, &metadata));
@@ -117,7 +116,7 @@ mod tests {
     use super::*;
 
     fn names(root: &Path) -> Vec<String> {
-        let files = Tree::walk(root).unwrap().files;
+        let files = Tree::walk(root, Format::Objects).unwrap().files;
         files.iter().map(|file| file.path.strip_prefix(root).unwrap().display().to_string()).collect()
     }
 
@@ -148,9 +147,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (a, b) = (dir.path().join("a.yaml"), dir.path().join("b.yaml"));
         fs::write(&a, "1").unwrap();
-        let mut last = Tree::walk(dir.path()).unwrap();
+        let mut last = Tree::walk(dir.path(), Format::Objects).unwrap();
         let mut differs = |what: &str| {
-            let now = Tree::walk(dir.path()).unwrap();
+            let now = Tree::walk(dir.path(), Format::Objects).unwrap();
             assert_ne!(now, last, "{what}");
             last = now;
         };
@@ -170,7 +169,7 @@ mod tests {
     fn a_tree_settles_only_after_a_tick() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a.yaml"), "1").unwrap();
-        let tree = Tree::walk(dir.path()).unwrap();
+        let tree = Tree::walk(dir.path(), Format::Objects).unwrap();
         assert!(!tree.settled(SystemTime::UNIX_EPOCH));
         assert!(tree.settled(SystemTime::now() + Duration::from_secs(1)));
     }
