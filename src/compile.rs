@@ -160,7 +160,8 @@ fn make(objects: &Objects, settings: &Settings, past: &Past) -> Made {
     let (routes, knots) = assembly::routes(objects, &context, &mut quarantined, &mut diagnostics);
     let mut routes = postprocess::process(routes, settings, &mut diagnostics);
     let words = Words::of(&objects.definitions);
-    let document = quarantine::sift(&mut routes, &words, &mut quarantined, &mut diagnostics, &settings.limits);
+    let document =
+        quarantine::sift(&mut routes, &words, &mut quarantined, &mut diagnostics, &settings.limits);
     let uids = past::uids(objects);
     let document = quarantine::restore(past, &uids, &mut routes, document, &mut quarantined);
     quarantined.sort_by(|a, b| a.object.cmp(&b.object));

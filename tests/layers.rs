@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 20] = [
+const PURE: [&str; 22] = [
     "compare",
     "eskip",
     "object",
@@ -14,6 +14,8 @@ const PURE: [&str; 20] = [
     "re2",
     "snapshot",
     "source/kubernetes/mirror",
+    "source/remote/address",
+    "source/remote/answer",
     "election/core",
     "replication/core",
     "replication/ledger",

@@ -162,7 +162,8 @@ mod tests {
 
     #[test]
     fn definitions_are_counted_where_they_are_read_also_where_there_is_none() {
-        let (definitions, _) = Definition::of_document("d", "a: * -> <shunt>; b: * -> <shunt>;", &[]).unwrap();
+        let (definitions, _) =
+            Definition::of_document("d", "a: * -> <shunt>; b: * -> <shunt>;", &[]).unwrap();
         let owners: Vec<_> = definitions.iter().map(|it| it.object()).collect();
         let objects = Objects { definitions, ..Objects::default() };
         let settings = Settings::default().of_definitions();

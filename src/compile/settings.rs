@@ -157,7 +157,13 @@ impl Settings {
     /// The same for an upstream that has routes and no objects. What the settings alone ask for is in its documents, if it is
     /// wanted: who compiled them has added it.
     pub fn of_definitions(self) -> Self {
-        Self { definitions: true, healthcheck: false, https_redirect: false, oauth2_grant_flow: false, ..self }
+        Self {
+            definitions: true,
+            healthcheck: false,
+            https_redirect: false,
+            oauth2_grant_flow: false,
+            ..self
+        }
     }
 
     /// The domain of the deprecated east-west routes, without dots around it.

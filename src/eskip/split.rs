@@ -41,7 +41,9 @@ pub enum SplitError {
         line: usize,
     },
     /// Too much is broken.
-    #[error("line {line}: {MOST_ASTRAY} definitions before this one have no end that can be told; is it Eskip?")]
+    #[error(
+        "line {line}: {MOST_ASTRAY} definitions before this one have no end that can be told; is it Eskip?"
+    )]
     Astray {
         /// The line.
         line: usize,
@@ -136,7 +138,11 @@ impl Extent {
             Ok(routes) => {
                 let laid_out = laid_out(raw);
                 // `< shunt>` is something else than `<shunt>`.
-                if parse(&laid_out).as_ref() == Ok(&routes) { Cow::Owned(laid_out) } else { Cow::Borrowed(raw) }
+                if parse(&laid_out).as_ref() == Ok(&routes) {
+                    Cow::Owned(laid_out)
+                } else {
+                    Cow::Borrowed(raw)
+                }
             }
             Err(_) => Cow::Borrowed(raw),
         }
@@ -187,7 +193,9 @@ fn id_at(text: &str, at: usize) -> Option<&str> {
 /// Where within a definition a line begins as if it were another one.
 fn line_of_another(text: &str, start: usize, end: usize) -> Option<usize> {
     let mut lines = text[start..end].match_indices('\n').map(|(at, _)| start + at + 1);
-    let begins = |line: &str| line.trim_start_matches([' ', '\t']).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    let begins = |line: &str| {
+        line.trim_start_matches([' ', '\t']).starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+    };
     lines.find(|line| begins(&text[*line..end]) && id_at(text, *line).is_some())
 }
 

@@ -224,7 +224,8 @@ fn poll_interval(values: &Values) -> Result<Duration, FlagError> {
 fn watch(values: &Values, source: &SourceOptions, notes: &mut Vec<Note>) -> bool {
     let wanted = values.switch("watch");
     if wanted && *source != SourceOptions::Kubernetes {
-        let text = "--watch has no effect without Kubernetes: all else is looked at with each poll".to_owned();
+        let text =
+            "--watch has no effect without Kubernetes: all else is looked at with each poll".to_owned();
         notes.push(Note { warning: true, text });
     }
     wanted

@@ -151,6 +151,46 @@ fn the_line_of_the_readme_is_understood() {
 }
 
 #[test]
+fn routes_come_from_files_or_from_another_route_server() {
+    let options = served(&["--source=eskip:routes"]).unwrap();
+    assert_eq!(options.source, SourceOptions::Routes("routes".into()));
+    let compile = &options.compile;
+    assert!(compile.definitions && !compile.healthcheck && !compile.https_redirect, "{compile:?}");
+    assert!(options.notes.is_empty(), "{:?}", options.notes);
+    let line = [
+        "--source=eskip+https://a",
+        "-upstream-ca-file=ca",
+        "-upstream-cert-file=crt",
+        "-upstream-key-file=key",
+    ];
+    let SourceOptions::Remote { address, files } = served(&line).unwrap().source else { panic!("it is one") };
+    assert_eq!(address.to_string(), "https://a:443/routes");
+    assert_eq!(files.identity, Some(("crt".into(), "key".into())));
+    let options = served(&[
+        "--source=eskip+http://a:1/x",
+        "-kubernetes-https-redirect",
+        "-kubernetes-healthcheck=false",
+    ])
+    .unwrap();
+    assert!(
+        options.notes[0].text.starts_with("-kubernetes-https-redirect without effect"),
+        "{:?}",
+        options.notes
+    );
+    for (wrong, part) in [
+        (&["--source=eskip:"][..], "names no file"),
+        (&["--source=eskip+http:"], "use eskip+https://HOST/routes"),
+        (&["--source=eskip+https://me@a"], "user"),
+        (&["--source=eskip+http://a", "-upstream-ca-file=ca"], "go with --source=eskip+https"),
+        (&["--source=eskip+https://a", "-upstream-cert-file=crt"], "go together"),
+        (&["--source=etcd:a"], "eskip:FILE"),
+    ] {
+        let error = served(wrong).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
 fn every_setting_of_the_table_has_its_flag() {
     let settings = served(&[
         "-kubernetes-ingress-class=^a$",

@@ -104,11 +104,13 @@ mod tests {
 
     #[test]
     fn of_two_with_one_id_the_last_is_taken() {
-        let (definitions, said) = read("a: * -> <shunt>;\nb: * -> <shunt>; b: * -> <shunt>;\na: * -> <loopback>;", &[]);
+        let (definitions, said) =
+            read("a: * -> <shunt>;\nb: * -> <shunt>; b: * -> <shunt>;\na: * -> <loopback>;", &[]);
         let texts: Vec<_> = definitions.iter().map(|it| it.text.as_str()).collect();
         assert_eq!(texts, ["b: * -> <shunt>;", "a: * -> <loopback>;"]);
         let said: Vec<_> = said.iter().map(|it| it.reason.as_str()).collect();
-        let again = ["d.eskip:1: a is defined again further down", "d.eskip:2: b is defined again further down"];
+        let again =
+            ["d.eskip:1: a is defined again further down", "d.eskip:2: b is defined again further down"];
         assert_eq!(said, again);
     }
 }

@@ -210,11 +210,7 @@ impl ManifestError {
 
 /// Reads until the tree is the same after the reading as before it. What is the same as in the definitions `before` is shared
 /// with them.
-fn settle(
-    path: &Path,
-    format: Format,
-    before: &[Arc<Definition>],
-) -> Result<(Tree, Reading), ManifestError> {
+fn settle(path: &Path, format: Format, before: &[Arc<Definition>]) -> Result<(Tree, Reading), ManifestError> {
     let mut tree = Tree::walk(path, format)?;
     for _ in 0..ATTEMPTS {
         let reading = parse(path, format, &tree, before);

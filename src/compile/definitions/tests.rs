@@ -34,11 +34,13 @@ fn inherited(compiled: &Compiled) -> Past {
 fn cluster() -> Objects {
     let app = |name: &str| {
         let backend = json!({"service": {"name": name, "port": {"number": 80}}});
-        let rule = json!({"host": format!("{name}.x"), "http": {"paths": [{"path": "/p", "backend": backend}]}});
+        let rule =
+            json!({"host": format!("{name}.x"), "http": {"paths": [{"path": "/p", "backend": backend}]}});
         let metadata = json!({"namespace": "n", "name": name, "labels": {"kubernetes.io/service-name": name},
             "annotations": {"zalando.org/skipper-predicate": "Header(\"X-A\", \"b\") && Zeta(1.5)",
                 "zalando.org/skipper-filter": "setPath(\"/\\n\")"}});
-        let endpoint = |n: usize| json!({"addresses": [format!("10.0.0.{n}")], "zone": if n < 4 { "a" } else { "b" }});
+        let endpoint =
+            |n: usize| json!({"addresses": [format!("10.0.0.{n}")], "zone": if n < 4 { "a" } else { "b" }});
         let endpoints: Vec<_> = (0..8).map(endpoint).collect();
         [
             json!({"kind": "Ingress", "metadata": metadata, "spec": {"rules": [rule]}}),
@@ -69,7 +71,8 @@ fn a_table_that_passes_through_stays_to_the_byte_and_so_do_its_zones() {
 fn what_is_changed_for_all_is_printed() {
     let append = parse_filters("f(1)").expect("a filter");
     let settings = Settings { default_filters_append: append, ..settings() };
-    let compiled = compile(&read("b: Header(`x`, \"y\")->\"http://b\"; a: * -> <shunt>;"), &settings, &Past::default());
+    let compiled =
+        compile(&read("b: Header(`x`, \"y\")->\"http://b\"; a: * -> <shunt>;"), &settings, &Past::default());
     assert_eq!(
         compiled.table.eskip(),
         "a: * -> f(1) -> <shunt>;\nb: Header(\"x\", \"y\") -> f(1) -> \"http://b\";"
@@ -78,14 +81,21 @@ fn what_is_changed_for_all_is_printed() {
 
 #[test]
 fn a_broken_definition_keeps_its_last_good_route() {
-    let good = compile(&read("a: * -> \"http://a\"; b: Host( /b/ ) -> \"http://b\"; c: * -> <shunt>;"), &settings(), &Past::default());
+    let good = compile(
+        &read("a: * -> \"http://a\"; b: Host( /b/ ) -> \"http://b\"; c: * -> <shunt>;"),
+        &settings(),
+        &Past::default(),
+    );
     let bad = read("a: * -> \"http://new\";\nb: Host(/b/ -> \"http://b\";\nc: * -> <shunt>;");
     for past in [past(&good), inherited(&good)] {
         let compiled = compile(&bad, &settings(), &past);
         let lines = ["a: * -> \"http://new\";", "b: Host(/b/) -> \"http://b\";", "c: * -> <shunt>;"];
         assert_eq!(compiled.table.eskip(), lines.join("\n"));
         let [quarantined] = &compiled.quarantined[..] else { panic!("{:?}", compiled.quarantined) };
-        assert_eq!((quarantined.object.to_string().as_str(), &quarantined.last_good[..]), ("Definition d/b", &["b".to_owned()][..]));
+        assert_eq!(
+            (quarantined.object.to_string().as_str(), &quarantined.last_good[..]),
+            ("Definition d/b", &["b".to_owned()][..])
+        );
         assert!(quarantined.reason.starts_with("d:2: expected"), "{}", quarantined.reason);
     }
     let never = compile(&bad, &settings(), &Past::default());
@@ -97,7 +107,8 @@ fn a_broken_definition_keeps_its_last_good_route() {
 
 #[test]
 fn a_change_is_compiled_alone_and_gives_what_the_whole_would() {
-    let lines: Vec<_> = (0..40).map(|n| format!("r{n:02}: Path(\"/{n}\") -> \"http://10.0.0.{n}\";")).collect();
+    let lines: Vec<_> =
+        (0..40).map(|n| format!("r{n:02}: Path(\"/{n}\") -> \"http://10.0.0.{n}\";")).collect();
     let mut state = read(&lines.join("\n"));
     let mut last = compile(&state, &settings(), &Past::default());
     assert!(recompile(&state, &settings(), &past(&last)).is_none(), "nothing has changed");
@@ -116,7 +127,10 @@ fn a_change_is_compiled_alone_and_gives_what_the_whole_would() {
         assert!(some.looked_at < 4, "{}", some.looked_at);
         for size in [1, 7, 1000] {
             let all = compile_in_groups(&state, &settings(), &past(&last), size);
-            assert_eq!((&some.table, &some.counts, &some.quarantined), (&all.table, &all.counts, &all.quarantined));
+            assert_eq!(
+                (&some.table, &some.counts, &some.quarantined),
+                (&all.table, &all.counts, &all.quarantined)
+            );
         }
         last = some;
     }
@@ -127,7 +141,8 @@ fn the_first_document_has_an_id_that_two_have() {
     let of = |name: &str, text: &str| Definition::of_document(name, text, &[]).expect("it can be split").0;
     let first = of("a", "x: * -> <shunt>;");
     let both = [first.clone(), of("b", "x: * -> <loopback>; y: * -> <shunt>;")].concat();
-    let of_first = compile(&Objects { definitions: first, ..Objects::default() }, &settings(), &Past::default());
+    let of_first =
+        compile(&Objects { definitions: first, ..Objects::default() }, &settings(), &Past::default());
     let both = Objects { definitions: both, ..Objects::default() };
     for compiled in [
         compile(&both, &settings(), &Past::default()),

@@ -84,7 +84,9 @@ fn a_broken_definition_costs_itself() {
 fn a_broken_one_at_the_end_is_told_from_a_document_that_is_not_whole() {
     let broken = "a: * -> <shunt>;\nb: * -> \"http://b\"c\";";
     assert_eq!(split(broken).unwrap().len(), 2);
-    for cut in ["a: * -> <shunt>;\nb: * -> \"htt", "a: * -> <shunt>;\nb: * ->", "a: * -> <shunt>;\nb: Path(\"/\") "] {
+    for cut in
+        ["a: * -> <shunt>;\nb: * -> \"htt", "a: * -> <shunt>;\nb: * ->", "a: * -> <shunt>;\nb: Path(\"/\") "]
+    {
         assert_eq!(split(cut), Err(SplitError::Unfinished { line: 2 }), "{cut}");
     }
 }
@@ -98,7 +100,9 @@ fn a_string_of_several_lines_is_no_definition() {
 
 #[test]
 fn what_has_no_id_is_no_document() {
-    for (document, line) in [("* -> <shunt>", 1), ("\n\nPath(\"/\") -> <shunt>;", 3), ("<html>", 1), ("\"", 1)] {
+    for (document, line) in
+        [("* -> <shunt>", 1), ("\n\nPath(\"/\") -> <shunt>;", 3), ("<html>", 1), ("\"", 1)]
+    {
         assert_eq!(split(document), Err(SplitError::Nameless { line }), "{document}");
     }
 }

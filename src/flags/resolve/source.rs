@@ -6,15 +6,21 @@ use crate::flags::{FlagError, Note, SourceOptions};
 use crate::source::remote::ClientFiles;
 
 /// Of those that change the table, the flags without an effect on routes that were compiled before.
-const OF_OBJECTS: [&str; 4] =
-    ["kubernetes-healthcheck", "kubernetes-https-redirect", "enable-oauth2-grant-flow", "default-filters-dir"];
+const OF_OBJECTS: [&str; 4] = [
+    "kubernetes-healthcheck",
+    "kubernetes-https-redirect",
+    "enable-oauth2-grant-flow",
+    "default-filters-dir",
+];
 
 pub(super) fn source(values: &Values) -> Result<SourceOptions, FlagError> {
     let text = values.text("source");
     let refuse = |complaint: &str| Err(FlagError::value("source", text, complaint));
     let files = files(values)?;
     if files != ClientFiles::default() && !text.starts_with("eskip+https:") {
-        return Err(missing("-upstream-ca-file, -upstream-cert-file and -upstream-key-file go with --source=eskip+https://HOST"));
+        return Err(missing(
+            "-upstream-ca-file, -upstream-cert-file and -upstream-key-file go with --source=eskip+https://HOST",
+        ));
     }
     match text.split_once(':') {
         Some(("manifests", "")) => refuse("names no folder; use manifests:DIR"),
@@ -45,9 +51,13 @@ fn files(values: &Values) -> Result<ClientFiles, FlagError> {
 /// Notes what was asked for and does not happen, as the upstream has routes.
 pub(super) fn say_without_effect(values: &Values, notes: &mut Vec<Note>) {
     let is_wanted = |name: &&'static str| values.has(name) && values.text(name) != "false";
-    let given: Vec<_> = OF_OBJECTS.iter().filter(|name| is_wanted(name)).map(|name| format!("-{name}")).collect();
+    let given: Vec<_> =
+        OF_OBJECTS.iter().filter(|name| is_wanted(name)).map(|name| format!("-{name}")).collect();
     if !given.is_empty() {
-        let text = format!("{} without effect: whoever compiled the routes of --source has added this or not", given.join(", "));
+        let text = format!(
+            "{} without effect: whoever compiled the routes of --source has added this or not",
+            given.join(", ")
+        );
         notes.push(Note { warning: true, text });
     }
 }

@@ -13,7 +13,8 @@ async fn documents_are_read_in_the_order_of_their_names_and_again_when_they_chan
     fs::write(dir.path().join("notes.yaml"), "kind: Ingress").unwrap();
     let mut source = Manifests::routes(dir.path().to_owned());
     let first = source.read().await.unwrap();
-    let expected = ["a.eskip a: * -> <shunt>;", "a.eskip c: * -> <shunt>;", "team/b.eskip b: * -> \"http://b\";"];
+    let expected =
+        ["a.eskip a: * -> <shunt>;", "a.eskip c: * -> <shunt>;", "team/b.eskip b: * -> \"http://b\";"];
     assert_eq!(texts(&first), expected);
     assert_eq!(first.objects.count(), 3);
 
@@ -51,7 +52,10 @@ async fn a_document_that_is_not_whole_fails_the_reading() {
         fs::write(dir.path().join("b.eskip"), text).unwrap();
         let error = source.read().await.unwrap_err();
         assert_eq!(error.code, code);
-        assert!(error.to_string().starts_with("read routes at") && error.to_string().contains(part), "{error}");
+        assert!(
+            error.to_string().starts_with("read routes at") && error.to_string().contains(part),
+            "{error}"
+        );
     }
     fs::write(dir.path().join("b.eskip"), "").unwrap();
     assert_eq!(texts(&source.read().await.unwrap()), ["a.eskip a: * -> <shunt>;"]);

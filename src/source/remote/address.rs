@@ -53,7 +53,8 @@ impl FromStr for Address {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(AddressError("has a user in it; who we are is said by -upstream-cert-file"));
         }
-        let is_port = |authority: &Authority| authority.port_u16().is_some() || authority.as_str() == authority.host();
+        let is_port =
+            |authority: &Authority| authority.port_u16().is_some() || authority.as_str() == authority.host();
         if !uri.authority().is_some_and(is_port) {
             return Err(AddressError("has a port that is none"));
         }

@@ -139,7 +139,10 @@ mod tests {
         let (plain, gzip) = (format!("\"{digest}\""), format!("W/\"{digest}+gzip\""));
         let version = ("x-table-version", "7.3");
         let table = answer(200, &[("etag", &plain), version], TEXT.as_bytes()).table(false).unwrap().unwrap();
-        assert_eq!((table.text.as_str(), table.tag, table.version), (TEXT, Some(plain.clone()), Some(Version::new(7, 3))));
+        assert_eq!(
+            (table.text.as_str(), table.tag, table.version),
+            (TEXT, Some(plain.clone()), Some(Version::new(7, 3)))
+        );
         let headers = [("etag", gzip.as_str()), ("content-encoding", "gzip")];
         let table = answer(200, &headers, &packed(TEXT)).table(true).unwrap().unwrap();
         assert_eq!((table.text.as_str(), table.tag, table.version), (TEXT, Some(gzip.clone()), None));
@@ -151,7 +154,9 @@ mod tests {
 
     #[test]
     fn without_a_digest_it_wants_a_length() {
-        let code = |headers: &[_]| answer(200, headers, TEXT.as_bytes()).table(false).map(drop).map_err(|it| it.code());
+        let code = |headers: &[_]| {
+            answer(200, headers, TEXT.as_bytes()).table(false).map(drop).map_err(|it| it.code())
+        };
         assert_eq!(code(&[]), Err("unbounded".to_owned()));
         assert_eq!(code(&[("etag", "\"1\"")]), Err("unbounded".to_owned()));
         assert_eq!(code(&[("content-length", "16")]), Ok(()));

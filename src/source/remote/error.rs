@@ -34,7 +34,9 @@ pub enum RemoteError {
     #[error("its answer has neither a length nor the digest of a table as its ETag: it may be cut")]
     Unbounded,
     /// The answer is not what it says it is.
-    #[error("its table has another digest than its ETag says: {found}; what is between it and us changes answers")]
+    #[error(
+        "its table has another digest than its ETag says: {found}; what is between it and us changes answers"
+    )]
     Digest {
         /// The digest of what came.
         found: String,

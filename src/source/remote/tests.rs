@@ -24,11 +24,7 @@ const TEXT: &str = "a: * -> <shunt>;\nb: Path(\"/b\") -> \"http://b\";";
 
 fn source(url: &str) -> (Remote, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::default());
-    let config = RemoteConfig {
-        address: url.parse().unwrap(),
-        files: ClientFiles::default(),
-        net: Net::Tcp,
-    };
+    let config = RemoteConfig { address: url.parse().unwrap(), files: ClientFiles::default(), net: Net::Tcp };
     (Remote::new(config, clock.clone()).unwrap(), clock)
 }
 
@@ -104,7 +100,11 @@ async fn a_table_is_asked_for_once_and_then_by_its_tag() {
     source.doubt();
     source.read().await.unwrap();
     let asked = serving.await.unwrap();
-    assert!(asked.iter().all(|it| it.starts_with("get /routes http/1.1\r\n") && it.contains("accept-encoding: gzip")));
+    assert!(
+        asked
+            .iter()
+            .all(|it| it.starts_with("get /routes http/1.1\r\n") && it.contains("accept-encoding: gzip"))
+    );
     let conditional: Vec<_> = asked.iter().map(|it| it.contains("if-none-match")).collect();
     assert_eq!(conditional, [false, true, true, false]);
     assert!(asked[1].contains(&packed));
@@ -157,7 +157,8 @@ async fn an_answer_that_does_not_come_ends_with_the_deadline() {
 #[tokio::test]
 async fn a_replica_that_is_behind_is_not_believed_until_it_must_be() {
     let (old, new) = ("a: * -> <shunt>;", TEXT);
-    let answers = vec![table(new, "7.3"), table(old, "7.2"), table(old, "7.2"), table(new, "8.1"), table(old, "7.9")];
+    let answers =
+        vec![table(new, "7.3"), table(old, "7.2"), table(old, "7.2"), table(new, "8.1"), table(old, "7.9")];
     let (url, _serving) = server(answers).await;
     let (mut source, clock) = source(&url);
     source.raise_floor(&BTreeMap::from([("Table".to_owned(), "7.1".to_owned())]));
@@ -249,7 +250,11 @@ async fn both_sides_show_certificates_and_a_renewed_one_is_taken_up() {
     assert_eq!(code(&mut open(pki.path("ca.crt"), None).unwrap()).await, refused, "nobody");
     let (good_certificate, good_key) = pki.issue("client", "b");
     let identity = Some((good_certificate.clone(), good_key.clone()));
-    assert_eq!(code(&mut open(strangers.path("ca.crt"), identity).unwrap()).await, refused, "not whom we trust");
+    assert_eq!(
+        code(&mut open(strangers.path("ca.crt"), identity).unwrap()).await,
+        refused,
+        "not whom we trust"
+    );
     // A time stamp has its grain.
     tokio::time::sleep(Duration::from_millis(20)).await;
     std::fs::copy(good_certificate, &certificate).unwrap();
@@ -258,5 +263,8 @@ async fn both_sides_show_certificates_and_a_renewed_one_is_taken_up() {
     std::fs::write(&certificate, "").unwrap();
     assert_eq!(code(&mut source).await, Ok(()), "the last ones stay");
     let error = open(pki.path("ca.crt"), Some((certificate, key))).err().expect("no certificate").to_string();
-    assert!(error.starts_with("-upstream-cert-file: cannot use") && error.contains("no certificate"), "{error}");
+    assert!(
+        error.starts_with("-upstream-cert-file: cannot use") && error.contains("no certificate"),
+        "{error}"
+    );
 }
