@@ -93,6 +93,7 @@ fn glance() -> Box<dyn FnMut()> {
         metrics: Metrics::default(),
         clients: Default::default(),
         kick: Arc::default(),
+        changed: tokio::sync::watch::channel(0).1,
         limits: Limits::default(),
         tls: None,
         shards: Shards::default(),

@@ -274,8 +274,10 @@ impl Node {
             metrics: self.routes_metrics,
             clients: clients.clone(),
             kick: kick.clone(),
+            changed: self.hub.changed(),
             limits: serve::Limits {
                 connections: files::for_clients(),
+                hold: self.options.hold,
                 bodies: BodyLimits { bytes: self.options.bytes_under_way, ..BodyLimits::default() },
                 ..serve::Limits::default()
             },

@@ -53,6 +53,7 @@ impl Node {
             metrics: metrics.clone(),
             clients: Default::default(),
             kick: Default::default(),
+            changed: hub.changed(),
             limits: Limits::default(),
             tls: None,
             shards: Default::default(),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules, as paths below `src`.
-const PURE: [&str; 22] = [
+const PURE: [&str; 23] = [
     "compare",
     "eskip",
     "object",
@@ -23,6 +23,7 @@ const PURE: [&str; 22] = [
     "rollout/judge",
     "rollout/meanings",
     "rollout/side",
+    "serve/prefer",
     "traces/spans",
     "writes/event",
     "writes/plan",

@@ -20,6 +20,7 @@ use super::{
 use crate::compile::ServiceName;
 use crate::election::{Timing, TimingError};
 use crate::replication::peer::TlsFiles;
+use crate::serve::LONGEST_HOLD;
 
 /// The options of `serve`.
 pub(super) fn serve(
@@ -58,6 +59,7 @@ pub(super) fn serve(
         linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
         bytes_under_way: bytes_under_way(values)?,
+        hold: hold(values)?,
         stop_with_stdin: values.switch("stop-with-stdin"),
         rollout: rollout::options(values, &mut notes)?,
         traces: traces::options(values, &mut notes)?,
@@ -237,6 +239,17 @@ fn bytes_under_way(values: &Values) -> Result<u64, FlagError> {
         Ok(bytes) if bytes > 0 => Ok(bytes),
         _ => Err(FlagError::value(NAME, values.text(NAME), "lets nothing be sent")),
     }
+}
+
+fn hold(values: &Values) -> Result<Duration, FlagError> {
+    const NAME: &str = "hold";
+    let hold = values.duration(NAME)?.unwrap_or_default();
+    if hold > LONGEST_HOLD {
+        let complaint = "is more than 1.5s: a Skipper gives a poll 3s, and the table has to come in the rest; clients with more \
+                         time ask for a longer wait themselves (Prefer: wait=N)";
+        return Err(FlagError::value(NAME, values.text(NAME), complaint));
+    }
+    Ok(hold)
 }
 
 fn log(values: &Values) -> LogOptions {

@@ -55,6 +55,7 @@ pub(super) struct Admission {
     places: Arc<Budget>,
     reserve: Arc<Budget>,
     slow: Arc<Semaphore>,
+    held: Arc<Budget>,
     queue: Arc<Semaphore>,
     limits: BodyLimits,
     largest: u32,
@@ -108,6 +109,7 @@ impl Admission {
             places: Budget::new(units),
             reserve: Budget::new(reserve(units)),
             slow: Arc::new(Semaphore::new(SLOW)),
+            held: Budget::new(held(units)),
             queue: Arc::new(Semaphore::new(QUEUE)),
             limits,
             largest: units / AT_LEAST,
@@ -124,12 +126,24 @@ impl Admission {
         self.places.try_take(self.cost(bytes)).map(|share| self.place(share))
     }
 
-    /// A place for a body of `bytes`, after a wait; `starting` is a client without a table.
+    /// Room to wait for a change, for a client that is then sent a body of about `bytes`. What one change wakes has places at
+    /// once, and is through in the time that is left; where bodies come through too late, fewer wait.
+    pub(super) fn hold(&self, bytes: u64) -> Option<Share> {
+        self.held.try_take(self.cost(bytes).min(self.held.total()))
+    }
+
+    /// Whether there is any such room.
+    pub(super) fn may_hold(&self) -> bool {
+        self.held.taken() < self.held.total()
+    }
+
+    /// A place for a body of `bytes`, after a wait; `starting` is a client without a table, `spent` what is gone of the time
+    /// of any other: it gets a place in time for the body, or none.
     ///
     /// # Errors
     ///
     /// Where too many wait already, or the wait was too long.
-    pub(super) async fn wait(&self, bytes: u64, starting: bool) -> Result<Place, Busy> {
+    pub(super) async fn wait(&self, bytes: u64, starting: bool, spent: Duration) -> Result<Place, Busy> {
         let Ok(_seat) = self.queue.try_acquire() else { return Err(self.refused()) };
         let _waiting = Waiting::new(&self.metrics);
         let cost = self.cost(bytes);
@@ -142,7 +156,7 @@ impl Admission {
             };
             timeout(2 * patience, either).await
         } else {
-            timeout(patience, place).await
+            timeout(patience.min((2 * patience).saturating_sub(spent)), place).await
         };
         let share = share.map_err(|_| self.refused())?;
         Ok(self.place(share.expect("the semaphores are never closed")))
@@ -171,6 +185,7 @@ impl Admission {
         let Some(units) = self.pace.lock().took(since, now, self.places.taken()) else { return };
         self.places.resize(units);
         self.reserve.resize(reserve(units));
+        self.held.resize(held(units));
         self.show(units);
         tracing::info!(
             bytes = u64::from(units) * UNIT,
@@ -186,6 +201,11 @@ impl Admission {
 /// What clients without a table have for themselves.
 fn reserve(units: u32) -> u32 {
     (units / 4).max(1)
+}
+
+/// What those who wait for a change may be sent together: what a link takes in half of what a body may take.
+fn held(units: u32) -> u32 {
+    (units / 2).max(1)
 }
 
 impl Place {
@@ -265,9 +285,9 @@ mod tests {
         let (admission, metrics) = admission(8 * MIB);
         let mut places = fill(&admission, MIB);
         let (waiter, started) = (admission.clone(), Instant::now());
-        let first = tokio::spawn(async move { waiter.wait(MIB, false).await.map(drop) });
+        let first = tokio::spawn(async move { waiter.wait(MIB, false, Duration::ZERO).await.map(drop) });
         let waiter = admission.clone();
-        let second = tokio::spawn(async move { waiter.wait(MIB, false).await.map(drop) });
+        let second = tokio::spawn(async move { waiter.wait(MIB, false, Duration::ZERO).await.map(drop) });
         tokio::time::sleep(Duration::from_millis(400)).await;
         assert_eq!(metrics.bodies_waiting.get(), 2);
         // The first leaves its place at once to the second.
@@ -276,7 +296,7 @@ mod tests {
         assert_eq!(started.elapsed().as_millis(), 400);
 
         let _last = admission.enter(MIB).expect("the place is free again");
-        assert_eq!(admission.wait(MIB, false).await.err(), Some(Busy));
+        assert_eq!(admission.wait(MIB, false, Duration::ZERO).await.err(), Some(Busy));
         assert_eq!(started.elapsed().as_millis(), 1400);
         assert_eq!((metrics.bodies_waiting.get(), metrics.bodies_waited.get()), (0, 3));
         assert_eq!(metrics.bodies_refused.get(), 1);
@@ -287,9 +307,12 @@ mod tests {
         let (admission, _) = admission(8 * MIB);
         let _places = fill(&admission, MIB);
         let started = Instant::now();
-        let _reserve = [admission.wait(MIB, true).await, admission.wait(MIB, true).await];
+        let _reserve = [
+            admission.wait(MIB, true, Duration::ZERO).await,
+            admission.wait(MIB, true, Duration::ZERO).await,
+        ];
         assert_eq!(started.elapsed(), Duration::ZERO);
-        assert_eq!(admission.wait(MIB, true).await.err(), Some(Busy));
+        assert_eq!(admission.wait(MIB, true, Duration::ZERO).await.err(), Some(Busy));
         assert_eq!(started.elapsed().as_secs(), 2);
     }
 
@@ -297,7 +320,7 @@ mod tests {
     async fn queue_is_bounded() {
         let (admission, metrics) = admission(8 * MIB);
         let _places = fill(&admission, MIB);
-        let waits = (0..=QUEUE).map(|_| admission.wait(MIB, false));
+        let waits = (0..=QUEUE).map(|_| admission.wait(MIB, false, Duration::ZERO));
         let started = Instant::now();
         let refused = futures::future::join_all(waits).await.into_iter().filter(Result::is_err).count();
         assert_eq!((refused, started.elapsed().as_secs()), (QUEUE + 1, 1));

@@ -38,6 +38,8 @@ pub struct Answer {
     pub kept: bool,
     /// Whether the client was sent again what it says that it has.
     pub healed: bool,
+    /// How long the table is that the client has and that would be sent; where it was told just that, with a 304.
+    pub unchanged: Option<u64>,
     /// The table that the body is all of.
     pub whole: Option<Digest>,
 }
@@ -175,7 +177,7 @@ fn representation(headers: &HeaderMap, served: Served<'_>) -> Answer {
     match conditional::check(headers, validators) {
         Verdict::Failed => Answer { status: StatusCode::PRECONDITION_FAILED, ..full }.measured(),
         Verdict::Unchanged if owed => Answer { healed: true, ..whole(full) },
-        Verdict::Unchanged => full.not_modified(),
+        Verdict::Unchanged => Answer { unchanged: Some(content.len() as u64), ..full.not_modified() },
         Verdict::Holds(tag) if !current => kept(tag),
         Verdict::Holds(_) | Verdict::Send => match conditional::range(headers, validators) {
             Some(header) => partial(whole(full), header, &content, &table.tag(false)[1..=60]),
@@ -235,6 +237,7 @@ impl Answer {
             body: Pieces::default(),
             kept: false,
             healed: false,
+            unchanged: None,
             whole: None,
         }
     }

@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::admission::{BodyLimits, Place};
+use super::line::Line;
 use super::metrics::{Metrics, Unfinished};
 use super::sending::{Needs, Receipt, Sending};
 use crate::replication::ledger::Outcome;
@@ -62,6 +63,7 @@ struct Shared {
     /// The last table that was handed to the kernel, until the client shows that it has it.
     unsettled: Mutex<Option<Handed>>,
     stalled: AtomicBool,
+    line: Line,
 }
 
 /// A body under way.
@@ -110,12 +112,14 @@ where
         body: Mutex::default(),
         unsettled: Mutex::default(),
         stalled: AtomicBool::default(),
+        line: Line::default(),
     });
-    let service = service_fn(|request| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         let (since, shared) = (Instant::now(), Arc::clone(&shared));
         if !shared.asked.swap(true, Ordering::Relaxed) {
             shared.first.notify_one();
         }
+        request.extensions_mut().insert(shared.line.clone());
         let answer = handle(request);
         async move {
             let mut answer = answer.await;
@@ -279,6 +283,23 @@ impl<I> Watched<I> {
     }
 }
 
+impl<I: AsyncRead + Unpin> Watched<I> {
+    /// Looks whether a client that waits for its answer says something more, or goes; where somebody wants to know.
+    fn listen(&mut self, cx: &mut Context<'_>) {
+        if !self.shared.line.is_watched() {
+            return;
+        }
+        if self.seen.is_empty() {
+            let mut scratch = [0; 512];
+            let mut buffer = ReadBuf::new(&mut scratch);
+            let Poll::Ready(read) = Pin::new(&mut self.io).poll_read(cx, &mut buffer) else { return };
+            self.shared.settle(&read);
+            self.seen = Bytes::copy_from_slice(buffer.filled());
+        }
+        self.shared.line.stir();
+    }
+}
+
 /// Whether a read failed because the client broke off. TLS says an end without a farewell in another way.
 pub(super) fn broke(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, TimedOut};
@@ -317,6 +338,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<I> {
             }
             this.shared.metrics.delivered(bytes, since.elapsed());
         }
+        this.listen(cx);
         Poll::Ready(Ok(()))
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// So many descriptors of those that clients had are left to others: the lists of a poll, the Lease, replicas, a file or two.
@@ -23,7 +24,10 @@ pub(super) const BRIEFLY: Duration = Duration::from_secs(5);
 
 /// The room of one listener: as much as its limit says, until descriptors were missing.
 #[derive(Debug, Default)]
-pub(super) struct Crowd(Mutex<Option<Short>>);
+pub(super) struct Crowd {
+    short: Mutex<Option<Short>>,
+    fell: Notify,
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Short {
@@ -39,10 +43,11 @@ impl Crowd {
         }
         // Few connections give up half of themselves, not all.
         let room = (open - LEFT.min(open / 2)).max(1);
-        let mut short = self.0.lock();
+        let mut short = self.short.lock();
         let now = Instant::now();
         let before = short.filter(|short| now < short.until).map_or(room, |short| short.room);
         *short = Some(Short { room: room.min(before), until: now + LASTS });
+        self.fell.notify_one();
     }
 
     /// Whether one more connection has room beside `open`.
@@ -52,11 +57,21 @@ impl Crowd {
 
     /// How long a connection may lie idle that may do so for `usual` otherwise.
     pub(super) fn idle(&self, usual: Duration) -> Duration {
-        if self.short().is_some() { usual.min(BRIEFLY) } else { usual }
+        if self.is_short() { usual.min(BRIEFLY) } else { usual }
+    }
+
+    /// Whether there is less room than the limit says.
+    pub(super) fn is_short(&self) -> bool {
+        self.short().is_some()
+    }
+
+    /// Comes back when room has become short. One may wait for it.
+    pub(super) async fn falls_short(&self) {
+        self.fell.notified().await;
     }
 
     fn short(&self) -> Option<Short> {
-        self.0.lock().filter(|short| Instant::now() < short.until)
+        self.short.lock().filter(|short| Instant::now() < short.until)
     }
 }
 

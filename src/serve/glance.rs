@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,6 +28,9 @@ pub(super) trait Glance: Clone + Send + Sync + 'static {
     /// Appends the answer to the request `head` to `out`, and says whether it is the last of its connection: `last` tells
     /// it to be. `None`, and nothing appended, where it takes more.
     fn answer(&self, head: &[u8], from: Option<SocketAddr>, last: bool, out: &mut Vec<u8>) -> Option<bool>;
+
+    /// The room of the listener that it answers for: whoever waits for a change waits no longer than there is some.
+    fn crowd(&self) -> Arc<Crowd>;
 }
 
 /// What is to be done with a connection.
@@ -51,6 +55,10 @@ pub(super) struct Never;
 impl Glance for Never {
     fn answer(&self, _: &[u8], _: Option<SocketAddr>, _: bool, _: &mut Vec<u8>) -> Option<bool> {
         None
+    }
+
+    fn crowd(&self) -> Arc<Crowd> {
+        Arc::default()
     }
 }
 

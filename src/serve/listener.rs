@@ -42,6 +42,9 @@ pub struct Limits {
     /// How long a client may take to send a request's head, and how long a connection may lie idle. The peer's is
     /// 60 s, and so is ours.
     pub head_timeout: Duration,
+    /// `--hold`: how long a client that has the active table waits for another one, if it does not say so itself; zero is
+    /// not at all.
+    pub hold: Duration,
     /// Bodies at once, and how long they may take.
     pub bodies: BodyLimits,
     /// Whether HTTP/2 is spoken too, to whoever begins with it. Then nobody reads what a request brings over it.
@@ -77,8 +80,13 @@ pub struct DrainReport {
 
 impl Default for Limits {
     fn default() -> Self {
-        let bodies = BodyLimits::default();
-        Self { connections: 65_536, head_timeout: Duration::from_secs(60), bodies, http2: true }
+        Self {
+            connections: 65_536,
+            head_timeout: Duration::from_secs(60),
+            hold: Duration::ZERO,
+            bodies: BodyLimits::default(),
+            http2: true,
+        }
     }
 }
 
@@ -105,6 +113,7 @@ where
     let tasks = TaskTracker::new();
     let house = Arc::new(House {
         tls,
+        crowd: glance.crowd(),
         glance,
         handle,
         http: protocol(limits),
@@ -116,7 +125,6 @@ where
         },
         limits,
         metrics,
-        crowd: Crowd::default(),
         cut: AtomicU64::default(),
     });
     let House { stages, metrics, crowd, .. } = &*house;
@@ -242,7 +250,7 @@ struct House<G, H> {
     stages: Stages,
     limits: Limits,
     metrics: Metrics,
-    crowd: Crowd,
+    crowd: Arc<Crowd>,
     /// Bodies that the deadline cut.
     cut: AtomicU64,
 }

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 mod histogram;
 
+use super::hold::Ended;
 use histogram::Durations;
 
 /// The counters of the serving path. Clones share their numbers.
@@ -44,6 +45,9 @@ pub struct Metrics {
     pub(super) bodies_waited: Counter,
     /// Requests that got 503 in its place.
     pub(super) bodies_refused: Counter,
+    /// Polls that wait for a change.
+    pub(super) polls_held: Gauge,
+    holds: Family<Cause, Counter>,
     /// Open connections of the main listener.
     connections: Gauge,
     /// Connections accepted.
@@ -113,6 +117,10 @@ impl Default for Metrics {
         for cause in [Unfinished::Client, Unfinished::Stalled, Unfinished::Reset, Unfinished::Deadline] {
             drop(unfinished.get_or_create(&cause.label()));
         }
+        let holds = Family::default();
+        for ended in Ended::ALL {
+            drop(holds.get_or_create(&Cause { cause: ended.name() }));
+        }
         Self {
             ok: both(StatusCode::OK),
             not_modified: both(StatusCode::NOT_MODIFIED),
@@ -130,6 +138,8 @@ impl Default for Metrics {
             bodies_waiting: Gauge::default(),
             bodies_waited: Counter::default(),
             bodies_refused: Counter::default(),
+            polls_held: Gauge::default(),
+            holds,
             connections: Gauge::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),
@@ -190,6 +200,8 @@ impl Metrics {
             "Requests that got 503, because their turn to be sent a table did not come in time",
             self.bodies_refused.clone(),
         );
+        ours.register("polls_held", "Polls that wait for a change", self.polls_held.clone());
+        ours.register("holds", "Polls that have waited for a change, by what ended it", self.holds.clone());
         ours.register("connections", "Open connections of the main listener", self.connections.clone());
         ours.register("connections_accepted", "Connections of the main listener", self.accepted.clone());
         ours.register("accept_errors", "Connections that could not be accepted", self.accept_errors.clone());
@@ -258,6 +270,16 @@ impl Metrics {
     /// Counts a body that was begun and not finished.
     pub(super) fn unfinished(&self, cause: Unfinished) {
         self.unfinished.get_or_create(&cause.label()).inc();
+    }
+
+    /// Counts a poll that has waited for a change.
+    pub(super) fn hold_ended(&self, ended: Ended) {
+        self.holds.get_or_create(&Cause { cause: ended.name() }).inc();
+    }
+
+    /// How many polls have waited for a change until this.
+    pub fn holds(&self, ended: Ended) -> u64 {
+        self.holds.get_or_create(&Cause { cause: ended.name() }).get()
     }
 
     /// How many bodies were handed to the kernel in full.

@@ -4,21 +4,26 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version as HttpVersion, header};
-use tokio::sync::Notify;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version as HttpVersion, header};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::admission::{Admission, Busy};
 use super::answer::{self, Answer, Served};
 use super::body::Pieces;
 use super::clients::{Asked, Clients};
+use super::crowd::Crowd;
 use super::filters::{self, Filters, Passage};
 use super::glance::Glance;
+use super::hold::{Ended, Hold};
+use super::line::Line;
 use super::listener::{self, Brought, Drain, DrainReport, Limits, Peer};
 use super::metrics::Metrics;
 use super::path::{self, Target};
 use super::poll;
+use super::prefer::{self, Wish};
 use super::sending::{Receipt, Sending};
 use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
@@ -42,6 +47,8 @@ pub struct RoutesServer {
     pub clients: Arc<Clients>,
     /// Woken when a client was left with a table that this replica does not have: it may be behind.
     pub kick: Arc<Notify>,
+    /// Wakes after each change of the cell.
+    pub changed: watch::Receiver<u64>,
     /// How much it takes on.
     pub limits: Limits,
     /// Mutual TLS, where it is asked for; plain text otherwise.
@@ -56,7 +63,15 @@ pub struct RoutesServer {
 #[derive(Clone)]
 struct Serving {
     server: Arc<RoutesServer>,
-    admission: Arc<Admission>,
+    waits: Arc<Waits>,
+}
+
+/// What a request may have to wait for.
+struct Waits {
+    /// Its turn to be sent a table.
+    admission: Admission,
+    /// A table that it does not have.
+    hold: Hold,
 }
 
 impl RoutesServer {
@@ -66,18 +81,26 @@ impl RoutesServer {
     ///
     /// Where the system refuses to say when somebody connects.
     pub async fn run(self, listener: impl Into<Listener>, drain: Drain) -> io::Result<DrainReport> {
-        let admission = Admission::new(self.limits.bodies, self.metrics.clone());
         let (limits, metrics, tls) = (self.limits, self.metrics.clone(), self.tls.clone());
-        let serving = Serving { server: Arc::new(self), admission: Arc::new(admission) };
+        let waits = Arc::new(Waits {
+            admission: Admission::new(limits.bodies, metrics.clone()),
+            hold: Hold::new(limits.hold, metrics.clone()),
+        });
+        let serving = Serving { server: Arc::new(self), waits };
+        let Serving { server, waits } = serving.clone();
         let answering = serving.clone();
         let handle = move |request: Request<Brought>| {
-            let Serving { server, admission } = answering.clone();
-            async move { server.respond(&request, &admission).await }
+            let Serving { server, waits } = answering.clone();
+            async move { server.respond(&request, &waits).await }
         };
-        listener::serve(listener.into(), tls, serving, handle, limits, drain, metrics).await
+        let watching = waits.hold.watch(&server.cell, &*server.clock, server.changed.clone(), &drain);
+        tokio::select! {
+            never = watching => match never {},
+            report = listener::serve(listener.into(), tls, serving, handle, limits, drain.clone(), metrics) => report,
+        }
     }
 
-    async fn respond(&self, request: &Request<Brought>, admission: &Admission) -> Response<Pieces> {
+    async fn respond(&self, request: &Request<Brought>, waits: &Waits) -> Response<Pieces> {
         let (method, uri) = (request.method(), request.uri());
         let target = path::target(uri.path(), uri.query());
         // A kubelet asks for its health, and has no certificate to show.
@@ -87,13 +110,13 @@ impl RoutesServer {
         } else if let Some(reason) = malformed(request) {
             (answer::malformed(reason), None)
         } else if target == Target::Health || self.filters.is_empty() {
-            self.answer(request, target, admission).await
+            self.answer(request, target, waits).await
         } else {
             let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0);
             match self.filters.pass(request.headers(), peer, self.clock.now()).await {
                 Passage::Answered(answer) => (answer, None),
                 Passage::Through(said) => {
-                    let (mut answer, sending) = self.answer(request, target, admission).await;
+                    let (mut answer, sending) = self.answer(request, target, waits).await;
                     filters::add(said, &mut answer.headers);
                     (answer, sending)
                 }
@@ -154,11 +177,11 @@ impl RoutesServer {
         &self,
         request: &Request<Brought>,
         target: Target,
-        admission: &Admission,
+        waits: &Waits,
     ) -> (Answer, Option<Sending>) {
         match target {
-            Target::Routes => self.routes(request, None, admission).await,
-            Target::Zone(zone) => self.routes(request, Some(&zone), admission).await,
+            Target::Routes => self.routes(request, None, waits).await,
+            Target::Zone(zone) => self.routes(request, Some(&zone), waits).await,
             other => (self.other(request.method(), other), None),
         }
     }
@@ -186,22 +209,31 @@ impl RoutesServer {
         &self,
         request: &Request<Brought>,
         zone: Option<&str>,
-        admission: &Admission,
+        waits: &Waits,
     ) -> (Answer, Option<Sending>) {
-        let start = Instant::now();
+        let mut start = Instant::now();
         let (method, headers) = (request.method(), request.headers());
         let client = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(client_of);
-        let mut answer = self.now(method, headers, zone, client);
+        let now = || self.now(method, headers, zone, client);
+        let mut answer = now();
+        let held = self.hold(request, waits, &mut answer, now).await;
+        // What is gone of the time of a client that does not know that it may have to wait.
+        let mut spent = Duration::ZERO;
+        if let Some((wish, _)) = held {
+            spent = if wish.asked { Duration::ZERO } else { start.elapsed() };
+            start = Instant::now();
+        }
         let mut sending = None;
         if answer.sends_table(method) {
             let bytes = answer.body.len();
-            let place = match admission.enter(bytes) {
+            let place = match waits.admission.enter(bytes) {
                 Some(place) => Ok(place),
                 None => {
                     // Who waits holds no table in memory.
                     answer.body = Pieces::default();
-                    let place = admission.wait(bytes, !headers.contains_key(header::IF_NONE_MATCH)).await;
-                    answer = self.now(method, headers, zone, client);
+                    let starting = !headers.contains_key(header::IF_NONE_MATCH);
+                    let place = waits.admission.wait(bytes, starting, spent).await;
+                    answer = now();
                     place
                 }
             };
@@ -232,8 +264,34 @@ impl RoutesServer {
             let asked = Asked { has, zone: zone.unwrap_or_default(), status: answer.status };
             self.clients.saw(client, asked, self.clock.now());
         }
+        if let Some((wish, ended)) = held {
+            say(wish, ended, &mut answer.headers);
+        }
         self.metrics.answered(answer.status, start.elapsed());
         (answer, sending)
+    }
+
+    /// Lets a client that has the table wait for another one, if it may, and answers it anew. How long it might wait, and what
+    /// ended it.
+    async fn hold(
+        &self,
+        request: &Request<Brought>,
+        waits: &Waits,
+        answer: &mut Answer,
+        now: impl Fn() -> Answer,
+    ) -> Option<(Wish, Ended)> {
+        let wish = prefer::wish(request.method(), request.headers(), self.limits.hold)?;
+        let bytes = answer.unchanged.filter(|_| waits.hold.is_open())?;
+        let _room = waits.admission.hold(bytes)?;
+        let unchanged = || {
+            *answer = now();
+            answer.unchanged.is_some()
+        };
+        let ended = waits.hold.wait(wish.length, request.extensions().get::<Line>(), unchanged).await;
+        if ended != Ended::Changed {
+            *answer = now();
+        }
+        Some((wish, ended))
     }
 
     /// The answer at this instant.
@@ -260,7 +318,26 @@ impl RoutesServer {
 
 impl Glance for Serving {
     fn answer(&self, head: &[u8], from: Option<SocketAddr>, last: bool, out: &mut Vec<u8>) -> Option<bool> {
+        // A glance cannot wait.
+        if self.waits.hold.is_open() && self.waits.admission.may_hold() {
+            return None;
+        }
         self.server.glance(head, from, last, out)
+    }
+
+    fn crowd(&self) -> Arc<Crowd> {
+        Arc::clone(self.waits.hold.crowd())
+    }
+}
+
+/// Says in `headers` what came of a client's wish to wait; and that a connection is over that there is no descriptor for.
+fn say(wish: Wish, ended: Ended, headers: &mut HeaderMap) {
+    if wish.asked {
+        let applied = format!("wait={}", wish.length.as_secs());
+        headers.insert(prefer::PREFERENCE_APPLIED, applied.try_into().expect("a word and a number"));
+    }
+    if ended == Ended::Crowded {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 

@@ -1,4 +1,5 @@
 mod bodies;
+mod holds;
 mod http2;
 mod polls;
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ struct Lab {
     metrics: Metrics,
     clients: Arc<Clients>,
     kick: Arc<Notify>,
+    changed: watch::Sender<u64>,
     begin: CancellationToken,
     close: CancellationToken,
     server: JoinHandle<std::io::Result<DrainReport>>,
@@ -65,6 +67,7 @@ impl Lab {
         let address = listener.local_addr().expect("it is bound");
         let clock = Arc::new(ManualClock::default());
         let clients = Arc::<Clients>::default();
+        let changed = watch::Sender::default();
         let server = RoutesServer {
             cell: cell.clone(),
             deliveries: Deliveries::new(clock.clone(), Default::default()),
@@ -72,13 +75,14 @@ impl Lab {
             metrics: metrics.clone(),
             clients: clients.clone(),
             kick: kick.clone(),
+            changed: changed.subscribe(),
             limits,
             tls: None,
             shards: Shards { redis: Some(redis()), valkey: None },
             filters: Filters::new(filters).expect("no files"),
         };
         let server = tokio::spawn(server.run(listener, drain));
-        Self { address, cell, metrics, clients, kick, begin, close, server }
+        Self { address, cell, metrics, clients, kick, changed, begin, close, server }
     }
 
     async fn serving(text: impl Into<crate::snapshot::Packed>) -> Self {
@@ -90,7 +94,13 @@ impl Lab {
     fn activate(&self, text: impl Into<crate::snapshot::Packed>) {
         let standing = Standing::InTouch { until: Moment::from_nanos(1), leader_current: true };
         let (active, known) = (Some(snapshot(text)), Version::new(1, 1));
-        self.cell.store(View { active, known, standing, ..View::default() });
+        self.show(View { active, known, standing, ..View::default() });
+    }
+
+    /// What the replica's hub does.
+    fn show(&self, view: View) {
+        self.cell.store(view);
+        self.changed.send_modify(|generation| *generation += 1);
     }
 
     async fn connect(&self) -> TcpStream {

@@ -69,6 +69,16 @@ impl View {
         }
     }
 
+    /// Whether this replica leads or is in touch with a leader: what is published next comes here too. It may not be current,
+    /// as while a publication is under way.
+    pub fn is_in_touch(&self, now: Moment) -> bool {
+        match &self.standing {
+            Standing::Alone => false,
+            Standing::Leads { term, .. } => term.check(now).is_ok(),
+            Standing::InTouch { until, .. } => now < *until,
+        }
+    }
+
     /// Until when the active table is known to be the truth, in Unix milliseconds: the moment of its reading, or of
     /// the last poll that found nothing else. For people, not for decisions.
     pub fn confirmed_at_millis(&self) -> Option<u64> {
@@ -131,5 +141,17 @@ mod tests {
         assert!(!view(at, at, touch(later, false)).is_current(NOW), "the leader is not current");
         assert!(!view(at, at.next(), touch(later, true)).is_current(NOW), "something newer is known");
         assert!(!view(at, at, Standing::Alone).is_current(NOW));
+    }
+
+    #[test]
+    fn in_touch_is_whoever_hears_of_the_next_table() {
+        let at = Version::new(3, 1);
+        let touch = |until| Standing::InTouch { until, leader_current: false };
+        let second = Duration::from_secs(1);
+        assert!(view(at, at.next(), touch(NOW + second)).is_in_touch(NOW), "something newer is on its way");
+        assert!(!view(at, at, touch(NOW)).is_in_touch(NOW), "the grant has run out");
+        assert!(view(at, at, leads(None, second)).is_in_touch(NOW));
+        assert!(!view(at, at, leads(Some(at), Duration::ZERO)).is_in_touch(NOW), "term over");
+        assert!(!view(at, at, Standing::Alone).is_in_touch(NOW));
     }
 }

@@ -30,7 +30,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 44] = [
+pub(super) static SERVE: [Spec; 45] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change); or routes: eskip:FILE or \
          eskip:DIR (.eskip files, re-read on change), or eskip+http://HOST or eskip+https://HOST (another route server)"),
@@ -52,6 +52,10 @@ pub(super) static SERVE: [Spec; 44] = [
 
     own("max-bytes-under-way", Uint, "268435456", Listeners,
         "how much of tables is sent at once; who asks for more waits up to a second (without an ETag two), then gets 503"),
+
+    own("hold", Duration, "0s", Listeners,
+        "a poll of a client that has the active table waits so long for another one, and is answered at once when there is one; at \
+         most 1.5s; with it, `Prefer: wait=N` gets up to 60 s"),
 
     own("admin-token-file", Path, "", Replica,
         "a token that commands from other machines must bring, as `bellwether freeze`; without it they are \

@@ -84,6 +84,7 @@ impl Lab {
             metrics: Metrics::default(),
             clients: Default::default(),
             kick: Arc::default(),
+            changed: tokio::sync::watch::channel(0).1,
             limits: Limits::default(),
             tls: Some(tls.clone()),
             shards: Default::default(),

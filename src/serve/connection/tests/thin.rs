@@ -44,7 +44,7 @@ impl Link {
                 async move {
                     let place = match places.enter(TABLE as u64) {
                         Some(place) => Ok(place),
-                        None => places.wait(TABLE as u64, false).await,
+                        None => places.wait(TABLE as u64, false, Duration::ZERO).await,
                     };
                     let length = if place.is_ok() { TABLE } else { 0 };
                     let mut response = Response::new(Pieces::from(Bytes::from(vec![b'x'; length])));
