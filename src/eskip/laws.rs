@@ -3,7 +3,7 @@
 use super::lexer::{Lexer, Token};
 use super::{
     Arg, Backend, Endpoint, Filter, Predicate, Route, Verdict, parse, parse_filters, parse_predicates,
-    print_definition, print_document, verify,
+    print_definition, print_document, split, verify,
 };
 
 /// Tokens lie one behind the other inside the text, begin and end between characters, and come to an end.
@@ -37,6 +37,11 @@ pub fn parser(text: &str) {
         assert!(text.is_char_boundary(error.offset), "{error:?}");
         assert!(error.peer_position <= text.len(), "{error:?}");
         assert!(!error.to_string().is_empty(), "{error:?}");
+    }
+    // Whatever a text is, taking it apart comes to an end; a document means the same then.
+    if let (Ok(pieces), Ok(routes)) = (split(text), &routes) {
+        let apart = pieces.iter().flat_map(|piece| parse(&piece.text).unwrap_or_default());
+        assert!(apart.eq(routes.iter().cloned()), "{pieces:?}");
     }
     for route in routes.unwrap_or_default() {
         let parsed = parse(&print_document(std::slice::from_ref(&route)));

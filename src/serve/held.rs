@@ -18,9 +18,9 @@ pub struct Held {
 /// How far something fell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Fall {
-    /// `objects`, `routes` or `addresses`.
+    /// `objects`, `routes`, `addresses`, `definitions` or `defined`.
     pub measure: &'static str,
-    /// The kind of the objects; none for addresses.
+    /// The kind of the objects; none for what has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'static str>,
     /// How much of it the published table is made of.

@@ -29,9 +29,6 @@ pub use tls::ClientFiles;
 /// How long an exchange may take, its body included.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What the version of a table is called among the resource versions.
-const TABLE: &str = "Table";
-
 /// Where the table is, and how it is reached.
 #[derive(Clone, Debug)]
 pub struct RemoteConfig {
@@ -80,9 +77,9 @@ impl Remote {
         let answer = tokio::time::timeout(self.deadline, asked).await;
         let answer = answer.unwrap_or(Err(RemoteError::Deadline(self.deadline)))?;
         let known = self.last.as_ref().map(|last| last.reading.clone()).unwrap_or_default();
-        let (name, before) = (self.address.name(), known.objects.definitions.clone());
+        let (address, before) = (self.address.clone(), known.objects.definitions.clone());
         // A large table is a second's work.
-        let read = tokio::task::spawn_blocking(move || take_in(answer, tag.is_some(), &name, &before));
+        let read = tokio::task::spawn_blocking(move || take_in(answer, tag.is_some(), &address, &before));
         let read = read.await.map_err(|error| RemoteError::Panic(error.to_string()))?;
         let Some((tag, mut reading)) = read? else { return Ok(known) };
         match self.floor.check(&reading.objects.resource_versions, self.clock.now()) {
@@ -101,12 +98,13 @@ impl Remote {
 fn take_in(
     answer: Answer,
     asked_by_tag: bool,
-    name: &str,
+    address: &Address,
     before: &[Arc<Definition>],
 ) -> Result<Option<(Option<String>, Reading)>, RemoteError> {
     let Some(table) = answer.table(asked_by_tag)? else { return Ok(None) };
-    let (definitions, diagnostics) = Definition::of_document(name, &table.text, before)?;
-    let version = table.version.map(|version| (TABLE.to_owned(), version.to_string()));
+    let (definitions, diagnostics) = Definition::of_document(&address.name(), &table.text, before)?;
+    // The versions of one upstream say nothing of another's.
+    let version = table.version.map(|version| (address.to_string(), version.to_string()));
     let resource_versions = version.into_iter().collect();
     let objects = Objects { definitions, resource_versions, ..Objects::default() };
     Ok(Some((table.tag, Reading { objects, diagnostics, restored_store: false })))

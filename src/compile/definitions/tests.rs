@@ -1,9 +1,17 @@
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::{Compiled, Past, Settings, compile, compile_in_groups, recompile};
 use super::*;
 use crate::eskip::parse_filters;
 use crate::object::Objects;
+
+/// A route to endpoints in two zones, one of which has enough of them.
+fn balanced(id: &str, host: u32) -> String {
+    let endpoint = |n: u32| format!("\"http://10.0.{host}.{n}:80?zone={}\"", if n < 3 { "a" } else { "b" });
+    let endpoints: Vec<_> = (0..5).map(endpoint).collect();
+    format!("{id}: * -> <random, {}>;", endpoints.join(", "))
+}
 
 fn settings() -> Settings {
     Settings::default().of_definitions()
@@ -112,12 +120,12 @@ fn a_change_is_compiled_alone_and_gives_what_the_whole_would() {
     let mut state = read(&lines.join("\n"));
     let mut last = compile(&state, &settings(), &Past::default());
     assert!(recompile(&state, &settings(), &past(&last)).is_none(), "nothing has changed");
-    let steps: [&dyn Fn(&mut Vec<String>); 5] = [
-        &|lines| lines[3] = "r03: * -> `http://other`;".to_owned(),
-        &|lines| lines[7] = "r07: Path(\"/7) -> <shunt>;".to_owned(),
-        &|lines| drop(lines.remove(20)),
-        &|lines| lines.insert(9, "new: Host( /x/ )->setPath(`;`) -> <shunt>;".to_owned()),
-        &|lines| lines[7] = "r07: * -> <loopback>;".to_owned(),
+    let steps: [fn(&mut Vec<String>); 5] = [
+        |lines| lines[3] = "r03: * -> `http://other`;".to_owned(),
+        |lines| lines[7] = "r07: Path(\"/7) -> <shunt>;".to_owned(),
+        |lines| drop(lines.remove(20)),
+        |lines| lines.insert(9, "new: Host( /x/ )->setPath(`;`) -> <shunt>;".to_owned()),
+        |lines| lines[7] = "r07: * -> <loopback>;".to_owned(),
     ];
     let mut lines = lines;
     for step in steps {
@@ -152,5 +160,64 @@ fn the_first_document_has_an_id_that_two_have() {
         assert_eq!(compiled.table.eskip(), "x: * -> <shunt>;\ny: * -> <shunt>;");
         let said = &compiled.diagnostics[0];
         assert_eq!(said.object.as_ref().map(ToString::to_string).as_deref(), Some("Definition b/x"));
+    }
+}
+
+/// A definition of an id, in a few variants: good ones, such in other words, broken ones.
+fn variant(id: u32, variant: u32) -> String {
+    match variant {
+        0 => format!("r{id}: Path(\"/{id}\") -> \"http://10.0.0.{id}\";"),
+        1 => format!("r{id}: Path(`/{id}`)->\"http://10.0.0.{id}\";"),
+        2 => format!("r{id}: * -> <shunt>;"),
+        3 => balanced(&format!("r{id}"), 1),
+        4 => balanced(&format!("r{id}"), 2),
+        5 => format!("r{id}: Path(\"/{id}) -> <shunt>;"),
+        _ => format!("r{id}: * -> ;"),
+    }
+}
+
+/// What two documents hold: an id each in one variant, or not at all.
+fn state() -> impl Strategy<Value = [Vec<Option<u32>>; 2]> {
+    let document = |most: usize| prop::collection::vec(prop::option::weighted(0.9, 0..7_u32), 0..=most);
+    [document(14), document(4)]
+}
+
+fn of_state(state: &[Vec<Option<u32>>; 2]) -> Objects {
+    let mut objects = Objects::default();
+    for (name, document) in ["a", "b"].into_iter().zip(state) {
+        let lines = (0..).zip(document).filter_map(|(id, it)| it.map(|it| variant(id, it)));
+        let text: String = lines.map(|line| line + "\n").collect();
+        objects.definitions.extend(Definition::of_document(name, &text, &[]).expect("it can be split").0);
+    }
+    objects
+}
+
+proptest! {
+    #[test]
+    fn whatever_changes_the_parts_give_what_the_whole_would(
+        first in state(),
+        changes in prop::collection::vec(prop::collection::vec((0..2_usize, 0..14_usize, prop::option::of(0..7_u32)), 1..3), 1..5),
+    ) {
+        let mut state = first;
+        let mut last = compile(&of_state(&state), &settings(), &Past::default());
+        for change in changes {
+            for (document, place, it) in change {
+                if let Some(slot) = state[document].get_mut(place) {
+                    *slot = it;
+                }
+            }
+            let objects = of_state(&state);
+            let some = recompile(&objects, &settings(), &past(&last));
+            for size in [1, 4, 1000] {
+                let all = compile_in_groups(&objects, &settings(), &past(&last), size);
+                let some = some.as_ref().unwrap_or(&last);
+                prop_assert_eq!((&some.table, &some.zones, &some.counts), (&all.table, &all.zones, &all.counts));
+                prop_assert_eq!((&some.quarantined, &some.diagnostics), (&all.quarantined, &all.diagnostics));
+                // Every table parses, and has each id once.
+                let routes = eskip::parse(&all.table.eskip()).expect("clients can parse it");
+                prop_assert!(routes.windows(2).all(|pair| pair[0].id < pair[1].id));
+            }
+            last = some.unwrap_or(last);
+        }
     }
 }

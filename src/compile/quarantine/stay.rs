@@ -24,26 +24,28 @@ pub(in crate::compile) fn restore(
     }
     let bad = bad_objects(routes, quarantined, uids);
     let mut good = past.last_good(&bad);
+    good.retain(|_, good| !good.is_empty());
+    let replaced: HashSet<ObjectRef> = good.keys().cloned().collect();
+    let stays =
+        |sourced: &SourcedRoute| sourced.object.as_deref().is_none_or(|object| !replaced.contains(object));
+    let others = routes.iter().filter(|sourced| stays(sourced));
+    let taken: HashSet<String> = others.map(|sourced| sourced.route.id.clone()).collect();
     let mut kept = Vec::new();
     for (object, Bad { uid, .. }) in bad {
-        let good = good.remove(&object).unwrap_or_default();
+        let mut good = good.remove(&object).unwrap_or_default();
+        // An id that another object has meanwhile is that one's now.
+        good.retain(|good| !taken.contains(&good.route.id));
         note(quarantined, &object, &uid, &good);
-        if !good.is_empty() {
-            kept.push((Arc::new(object), good));
-        }
+        kept.push((Arc::new(object), good));
     }
-    if kept.is_empty() {
+    if replaced.is_empty() {
         return document;
     }
     let words = |(index, sourced)| (sourced, Cow::Borrowed(document.definition(index)));
     let mut all: Vec<(SourcedRoute, Cow<'_, str>)> = routes.drain(..).enumerate().map(words).collect();
-    let replaced: HashSet<_> = kept.iter().map(|(object, _)| Arc::clone(object)).collect();
-    all.retain(|(sourced, _)| sourced.object.as_ref().is_none_or(|object| !replaced.contains(object)));
-    let taken: HashSet<String> = all.iter().map(|(sourced, _)| sourced.route.id.clone()).collect();
+    all.retain(|(sourced, _)| stays(sourced));
     for (object, good) in kept {
-        // An id that another object has meanwhile is that one's now.
-        let free = good.into_iter().filter(|good| !taken.contains(&good.route.id));
-        all.extend(free.map(|Good { route, text }| {
+        all.extend(good.into_iter().map(|Good { route, text }| {
             (SourcedRoute { route, object: Some(Arc::clone(&object)) }, Cow::Owned(text))
         }));
     }

@@ -96,7 +96,7 @@ async fn a_table_is_asked_for_once_and_then_by_its_tag() {
     let changed = source.read().await.unwrap();
     assert_eq!(texts(&changed).join("\n"), next);
     assert!(Arc::ptr_eq(&first.objects.definitions[1], &changed.objects.definitions[1]));
-    assert_eq!(changed.objects.resource_versions["Table"], "7.3");
+    assert_eq!(changed.objects.resource_versions[&format!("{url}/routes")], "7.3");
     source.doubt();
     source.read().await.unwrap();
     let asked = serving.await.unwrap();
@@ -161,7 +161,8 @@ async fn a_replica_that_is_behind_is_not_believed_until_it_must_be() {
         vec![table(new, "7.3"), table(old, "7.2"), table(old, "7.2"), table(new, "8.1"), table(old, "7.9")];
     let (url, _serving) = server(answers).await;
     let (mut source, clock) = source(&url);
-    source.raise_floor(&BTreeMap::from([("Table".to_owned(), "7.1".to_owned())]));
+    let inherited = [(format!("{url}/routes"), "7.1"), ("http://other:80/routes".to_owned(), "9.1")];
+    source.raise_floor(&inherited.map(|(address, version)| (address, version.to_owned())).into());
     assert_eq!(source.read().await.unwrap().objects.definitions.len(), 2);
     let error = source.read().await.unwrap_err();
     assert_eq!(error.code, "older");
