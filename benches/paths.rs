@@ -94,6 +94,7 @@ fn glance() -> Box<dyn FnMut()> {
         clients: Default::default(),
         kick: Arc::default(),
         changed: tokio::sync::watch::channel(0).1,
+        sharder: None,
         limits: Limits::default(),
         tls: None,
         shards: Shards::default(),

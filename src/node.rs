@@ -34,14 +34,14 @@ use crate::replication::core::Replica;
 use crate::replication::exchange::exchange;
 use crate::replication::hub::Hub;
 use crate::replication::peer::{Means, PeerError, Security};
-use crate::replication::{self, attendance, converge, follower, scrub, service, takeover};
+use crate::replication::{self, attendance, converge, cutting, follower, scrub, service, takeover};
 use crate::rollout::{self, Mode};
 use crate::serve::{
     self, BindError, BodyLimits, Drain, Filters, Heartbeats, PasswordsError, RoutesServer, SupportServer,
     Tls, TlsError,
 };
 use crate::snapshot::disk::{Disk, WriteError};
-use crate::snapshot::{Cell, Shelf};
+use crate::snapshot::{Cell, Sharder, Shelf};
 use crate::source::{self, AccessError, OpenError, Source, SourceConfig};
 use crate::time::Clock;
 use crate::traces::{Traces, TracesError};
@@ -193,6 +193,13 @@ impl Node {
             hub.deliveries().resumed(&snapshot.contents, now.as_secs());
         }
         hub.shelve(Shelf::new(&options.state_dir));
+        if options.table_shards > 0 {
+            let sharder = Sharder::new(options.table_shards);
+            if let Some(snapshot) = hub.read(|core| core.active().cloned()) {
+                sharder.prepare(&snapshot.contents.table);
+            }
+            hub.cut_by(sharder);
+        }
         let peers = options.replication.peers.clone();
         let orders = OrdersFile::new(&options.state_dir);
         let clerk = Clerk::open(hub.clone(), orders, peers, security.clone(), writes.events.clone());
@@ -275,6 +282,7 @@ impl Node {
             clients: clients.clone(),
             kick: kick.clone(),
             changed: self.hub.changed(),
+            sharder: self.hub.sharder().cloned(),
             limits: serve::Limits {
                 connections: files::for_clients(),
                 hold: self.options.hold,
@@ -364,6 +372,7 @@ impl Node {
         if let Some(writer) = self.writes.status_writer {
             tasks.take_part("status", writer.run(self.hub.clone()));
         }
+        tasks.spawn("shards", cutting::cut(self.hub.clone()));
         tasks.spawn("scrub", scrub::scrub(self.hub.clone()));
         tasks.spawn("record", publish::record(self.hub.clone(), notes, self.traces.clone()));
         if self.options.rollout.mode == Mode::Pre {

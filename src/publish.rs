@@ -302,6 +302,10 @@ impl<S: ObjectSource> Publisher<S> {
         if !self.gate.passes(&draft.contents.counts, same_table, draft.read_at_millis) {
             return Ok(None);
         }
+        if let Some(sharder) = self.hub.sharder().cloned() {
+            let table = draft.contents.table.clone();
+            aside(move || sharder.prepare(&table)).await.map_err(|_| PollError::Compiler)?;
+        }
         self.notes.draft(draft.read_at_millis, poll, made.elapsed(), &memory.past);
         // Some hundred thousand small pieces: giving them back takes milliseconds, which followers would wait for the word.
         let before = std::mem::replace(&mut self.memory, memory);

@@ -12,6 +12,7 @@ pub mod catch_up;
 pub mod clerk;
 pub mod converge;
 pub mod core;
+pub mod cutting;
 pub mod deliveries;
 pub mod deltas;
 pub mod exchange;

@@ -54,6 +54,7 @@ impl Node {
             clients: Default::default(),
             kick: Default::default(),
             changed: hub.changed(),
+            sharder: None,
             limits: Limits::default(),
             tls: None,
             shards: Default::default(),

@@ -54,6 +54,8 @@ pub struct ServeOptions {
     pub drain_timeout: Duration,
     /// `--max-bytes-under-way`: how much of tables is sent at once, in bytes.
     pub bytes_under_way: u64,
+    /// `--shards`: into how many shards the table is cut; zero where there are none.
+    pub table_shards: u16,
     /// `--hold`: how long a poll that is up to date waits for a change; zero is not at all.
     pub hold: Duration,
     /// `--stop-with-stdin`: stop, as on SIGTERM, when standard input ends.

@@ -21,6 +21,7 @@ use crate::compile::ServiceName;
 use crate::election::{Timing, TimingError};
 use crate::replication::peer::TlsFiles;
 use crate::serve::LONGEST_HOLD;
+use crate::snapshot::MOST_SHARDS;
 
 /// The options of `serve`.
 pub(super) fn serve(
@@ -59,6 +60,7 @@ pub(super) fn serve(
         linger: values.duration("wait-for-healthcheck-interval")?.unwrap_or_default(),
         drain_timeout: values.duration("drain-timeout")?.unwrap_or_default(),
         bytes_under_way: bytes_under_way(values)?,
+        table_shards: table_shards(values)?,
         hold: hold(values)?,
         stop_with_stdin: values.switch("stop-with-stdin"),
         rollout: rollout::options(values, &mut notes)?,
@@ -238,6 +240,16 @@ fn bytes_under_way(values: &Values) -> Result<u64, FlagError> {
     match u64::try_from(values.integer(NAME)) {
         Ok(bytes) if bytes > 0 => Ok(bytes),
         _ => Err(FlagError::value(NAME, values.text(NAME), "lets nothing be sent")),
+    }
+}
+
+fn table_shards(values: &Values) -> Result<u16, FlagError> {
+    const NAME: &str = "shards";
+    match u16::try_from(values.integer(NAME)) {
+        Ok(number @ 0..=MOST_SHARDS) => Ok(number),
+        _ => {
+            Err(FlagError::value(NAME, values.text(NAME), "is more than 64: each Skipper polls every shard"))
+        }
     }
 }
 

@@ -277,6 +277,7 @@ fn what_cannot_be_right_is_refused_by_name_with_what_is_allowed() {
         ("-route-server-filters=latency(1)", &["latency: is no filter", "basicAuth, ratelimit"]),
         ("-route-server-filters=status(1)", &["status: 1 is no status"]),
         ("--max-bytes-under-way=0", &["lets nothing be sent"]),
+        ("--shards=65", &["more than 64"]),
         ("--hold=1501ms", &["more than 1.5s", "Prefer"]),
         ("--election-validity=3s", &["--election-*", "lengthen the lease"]),
         ("-unknown-thing", &["unknown flag -unknown-thing"]),

@@ -58,9 +58,13 @@ impl Deliveries {
     /// The leader, which this replica is, activates `contents`, read under `version`, in place of `before`: tables that
     /// were not active so far are so for the first time anywhere.
     pub fn activated(&self, before: &Contents, contents: &Contents, version: Version) {
+        self.replaced(&before.digests().collect::<Vec<_>>(), contents.digests(), version);
+    }
+
+    /// The same for the shards of tables.
+    pub fn replaced(&self, old: &[Digest], new: impl IntoIterator<Item = Digest>, version: Version) {
         let at = self.clock.now();
-        let old: Vec<Digest> = before.digests().collect();
-        let opened = contents.digests().filter(|digest| !old.contains(digest));
+        let opened = new.into_iter().filter(|digest| !old.contains(digest));
         self.take(opened.map(|digest| Item::Opened { digest, version, at }), Teller::Here, at);
     }
 

@@ -354,7 +354,14 @@ impl Stream {
             Work::Receiving(incoming) if incoming.is_complete() => {
                 let held = self.hub.read(|core| core.held());
                 let from_deltas = incoming.has_deltas();
-                let task = aside(move || incoming.assemble(&held));
+                let sharder = self.hub.sharder().cloned();
+                // Cut before it is staged: once it is active, its shards are too.
+                let cut = move |snapshot: &Snapshot| {
+                    if let Some(sharder) = sharder {
+                        sharder.prepare(&snapshot.contents.table);
+                    }
+                };
+                let task = aside(move || incoming.assemble(&held).inspect(cut));
                 Work::Assembling { task, from_deltas }
             }
             other => other,

@@ -15,7 +15,7 @@ use super::publications::Publications;
 use crate::aside::aside;
 use crate::election::{Leader, name_of};
 use crate::orders::Orders;
-use crate::snapshot::{Cell, Epoch, History, Kept, Shelf, Snapshot, Version};
+use crate::snapshot::{Cell, Contents, Digest, Epoch, History, Kept, Sharder, Shelf, Snapshot, Version};
 use crate::time::{Clock, Moment};
 
 /// The shared handle. Every change goes through [`Hub::update`], under one short lock that no await is held in.
@@ -30,6 +30,7 @@ pub struct Hub {
     orders: watch::Sender<Orders>,
     history: Mutex<History>,
     shelf: OnceLock<Shelf>,
+    sharder: OnceLock<Arc<Sharder>>,
     shows: OnceLock<Box<Shows>>,
     metrics: Metrics,
     deliveries: Arc<Deliveries>,
@@ -79,6 +80,7 @@ impl Hub {
             orders: watch::Sender::default(),
             history: Mutex::new(history),
             shelf: OnceLock::new(),
+            sharder: OnceLock::new(),
             shows: OnceLock::new(),
             metrics,
             deliveries,
@@ -255,6 +257,22 @@ impl Hub {
         let _ = self.shelf.set(shelf);
     }
 
+    /// Tables are cut into shards by `sharder`.
+    pub fn cut_by(&self, sharder: Arc<Sharder>) {
+        let _ = self.sharder.set(sharder);
+    }
+
+    /// Who cuts tables into shards; none where nobody asks for them.
+    pub fn sharder(&self) -> Option<&Arc<Sharder>> {
+        self.sharder.get()
+    }
+
+    /// The digests of the shards of these contents, where they are cut.
+    fn shards(&self, contents: &Contents) -> Vec<Digest> {
+        let sharded = self.sharder().and_then(|sharder| sharder.of(contents.table.digest()));
+        sharded.iter().flat_map(|sharded| sharded.digests()).collect()
+    }
+
     /// The snapshot that `find` finds, from memory or from the disk.
     pub async fn kept(&self, find: impl Fn(&History) -> Option<&Kept>) -> Option<Arc<Snapshot>> {
         let (first, snapshot) =
@@ -313,7 +331,13 @@ impl Hub {
             // What was taken over from others was active there, and whoever starts from nothing replaces nothing: its
             // clients may have the same table from elsewhere.
             if let Some(before) = before.as_ref().filter(|_| snapshot.origin == snapshot.version) {
-                self.deliveries.activated(&before.contents, &snapshot.contents, snapshot.version);
+                let (old, new) = (&before.contents, &snapshot.contents);
+                self.deliveries.activated(old, new, snapshot.version);
+                // Of what it replaces nothing is known where that was not cut.
+                let (old, new) = (self.shards(old), self.shards(new));
+                if !old.is_empty() {
+                    self.deliveries.replaced(&old, new, snapshot.version);
+                }
             }
             self.cell.store(core.view());
             self.remember(None, &core);

@@ -111,6 +111,15 @@ pub fn nothing() -> Answer {
     Answer::error(StatusCode::NOT_FOUND, "404 page not found\n")
 }
 
+/// Answers a path of a shard that this replica does not have, which cuts its table into `number`.
+pub fn no_shard(number: u16) -> Answer {
+    let last = number - 1;
+    let text = format!(
+        "the table is cut into {number} shards here: ask for /routes/shards/0/{number} to /routes/shards/{last}/{number}\n"
+    );
+    Answer::error(StatusCode::NOT_FOUND, "").with(Bytes::from(text))
+}
+
 /// Answers a client that showed no certificate.
 pub fn uncertified() -> Answer {
     Answer::error(StatusCode::FORBIDDEN, "a client certificate is needed\n")

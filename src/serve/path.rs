@@ -7,6 +7,8 @@ pub(super) enum Target {
     Routes,
     /// `/routes/{zone}`.
     Zone(String),
+    /// `/routes/shards/K/N`: which one, of how many.
+    Shard(u16, u16),
     /// `/health`.
     Health,
     /// `/swarm/redis/shards`.
@@ -48,10 +50,20 @@ pub(super) fn target(path: &str, query: Option<&str>) -> Target {
         [b"", b"routes", zone] if !zone.is_empty() => {
             Target::Zone(String::from_utf8_lossy(zone).into_owned())
         }
+        [b"", b"routes", b"shards", shard, of] => match (number(shard), number(of)) {
+            (Some(shard), Some(of)) => Target::Shard(shard, of),
+            _ => Target::Nothing,
+        },
         [b"", b"swarm", b"redis", b"shards"] => Target::RedisShards,
         [b"", b"swarm", b"valkey", b"shards"] => Target::ValkeyShards,
         _ => Target::Nothing,
     }
+}
+
+/// A number as it is printed.
+fn number(segment: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(segment).ok()?;
+    text.parse().ok().filter(|number: &u16| number.to_string() == text)
 }
 
 /// Without empty segments, `.` and `..`; a slash at the end stays.
@@ -109,6 +121,12 @@ mod tests {
             ("/routes/%zz", Malformed),
             ("/routes/", Nothing),
             ("/routes/a/b", Nothing),
+            ("/routes/shards", zone("shards")),
+            ("/routes/shards/15/16", Target::Shard(15, 16)),
+            ("/routes/shards/16", Nothing),
+            ("/routes/shards/+1/16", Nothing),
+            ("/routes/shards/01/16", Nothing),
+            ("/routes/shards/1/65536", Nothing),
             ("/health/", Nothing),
             ("/", Nothing),
             ("/Routes", Nothing),

@@ -89,7 +89,8 @@ mod tests {
 
     #[test]
     fn whoever_asks_gets_its_wait_up_to_a_bound() {
-        let cases: &[(&[&'static str], Option<(u64, bool)>)] = &[
+        type Case = (&'static [&'static str], Option<(u64, bool)>);
+        let cases: &[Case] = &[
             (&["wait=10"], Some((10, true))),
             (&["respond-async, Wait = \"7\" ; foo=bar"], Some((7, true))),
             (&["return=minimal", "wait=5, wait=9"], Some((5, true))),

@@ -29,7 +29,7 @@ use super::shards::{self, Shards, Store};
 use super::tls::{Certified, Tls};
 use crate::net::Listener;
 use crate::replication::deliveries::Deliveries;
-use crate::snapshot::{Cell, Digest};
+use crate::snapshot::{Cell, Digest, Sharder, Snapshot, Table};
 use crate::time::Clock;
 
 /// Serves `/routes`, `/routes/{zone}` and `/health`.
@@ -49,6 +49,8 @@ pub struct RoutesServer {
     pub kick: Arc<Notify>,
     /// Wakes after each change of the cell.
     pub changed: watch::Receiver<u64>,
+    /// Who cuts tables into shards, where clients may ask for those.
+    pub sharder: Option<Arc<Sharder>>,
     /// How much it takes on.
     pub limits: Limits,
     /// Mutual TLS, where it is asked for; plain text otherwise.
@@ -180,8 +182,15 @@ impl RoutesServer {
         waits: &Waits,
     ) -> (Answer, Option<Sending>) {
         match target {
-            Target::Routes => self.routes(request, None, waits).await,
-            Target::Zone(zone) => self.routes(request, Some(&zone), waits).await,
+            Target::Routes => self.routes(request, Which::Main, waits).await,
+            Target::Zone(zone) => self.routes(request, Which::Zone(&zone), waits).await,
+            Target::Shard(shard, of) => match &self.sharder {
+                Some(sharder) if sharder.number() == of && shard < of => {
+                    self.routes(request, Which::Shard(shard), waits).await
+                }
+                Some(sharder) => (answer::no_shard(sharder.number()), None),
+                None => (answer::nothing(), None),
+            },
             other => (self.other(request.method(), other), None),
         }
     }
@@ -193,7 +202,7 @@ impl RoutesServer {
             Target::Health => answer::health(self.cell.load().active.is_some()),
             Target::Server => answer::server(method),
             Target::Moved(location) => answer::moved(method, &location),
-            Target::Nothing | Target::Routes | Target::Zone(_) => answer::nothing(),
+            Target::Nothing | Target::Routes | Target::Zone(_) | Target::Shard(..) => answer::nothing(),
             Target::Malformed => answer::malformed("400 Bad Request"),
         }
     }
@@ -208,13 +217,13 @@ impl RoutesServer {
     async fn routes(
         &self,
         request: &Request<Brought>,
-        zone: Option<&str>,
+        which: Which<'_>,
         waits: &Waits,
     ) -> (Answer, Option<Sending>) {
         let mut start = Instant::now();
         let (method, headers) = (request.method(), request.headers());
         let client = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(client_of);
-        let now = || self.now(method, headers, zone, client);
+        let now = || self.now(method, headers, which, client);
         let mut answer = now();
         let held = self.hold(request, waits, &mut answer, now).await;
         // What is gone of the time of a client that does not know that it may have to wait.
@@ -260,8 +269,8 @@ impl RoutesServer {
             self.metrics.client_healed.inc();
         }
         if let Some(client) = client {
-            let has = answer.whole.or_else(|| named(headers));
-            let asked = Asked { has, zone: zone.unwrap_or_default(), status: answer.status };
+            let asked =
+                Asked { has: self.has(which, &answer, headers), zone: which.zone(), status: answer.status };
             self.clients.saw(client, asked, self.clock.now());
         }
         if let Some((wish, ended)) = held {
@@ -295,24 +304,63 @@ impl RoutesServer {
     }
 
     /// The answer at this instant.
-    fn now(
-        &self,
-        method: &Method,
-        headers: &HeaderMap,
-        zone: Option<&str>,
-        client: Option<IpAddr>,
-    ) -> Answer {
+    fn now(&self, method: &Method, headers: &HeaderMap, which: Which<'_>, client: Option<IpAddr>) -> Answer {
         // The view before the time: a grant that runs out in between counts as over.
         let view = self.cell.load();
         let now = self.clock.now();
-        let current = view.is_current(now);
-        let served = view.active.as_deref().map(|active| {
-            let table = zone.map_or(&active.contents.table, |zone| active.contents.for_zone(zone));
+        let asked = view.active.as_deref().and_then(|active| Some((active, self.asked(which, active)?)));
+        let served = asked.as_ref().map(|(active, (table, is_active))| {
+            let current = *is_active && view.is_current(now);
             let owed =
                 client.is_some_and(|client| self.deliveries.owes(client, table.digest(), current, now));
             Served { table, version: active.version, current, owed }
         });
         answer::routes(method, headers, served)
+    }
+
+    /// The table that is asked for, and whether it is of what is active. Shards are not for a moment where a table came to
+    /// be active that was not cut before; then nobody is moved to what there is of an earlier one.
+    fn asked(&self, which: Which<'_>, active: &Snapshot) -> Option<(Arc<Table>, bool)> {
+        let contents = &active.contents;
+        let shard = match which {
+            Which::Main => return Some((Arc::clone(&contents.table), true)),
+            Which::Zone(zone) => return Some((Arc::clone(contents.for_zone(zone)), true)),
+            Which::Shard(shard) => shard,
+        };
+        let sharder = self.sharder.as_ref()?;
+        let (sharded, is_active) = match sharder.of(contents.table.digest()) {
+            Some(sharded) => (sharded, true),
+            None => (sharder.active()?, false),
+        };
+        Some((Arc::clone(sharded.shard(shard)?), is_active))
+    }
+
+    /// The table that a client has, as far as is known, once it is answered. Of a shard it has the table that this is of.
+    fn has(&self, which: Which<'_>, answer: &Answer, headers: &HeaderMap) -> Option<Digest> {
+        match which {
+            Which::Main | Which::Zone(_) => answer.whole.or_else(|| named(headers)),
+            Which::Shard(_) if answer.whole.is_some() || answer.unchanged.is_some() => {
+                self.cell.load().active.as_ref().map(|active| active.digest())
+            }
+            Which::Shard(_) => None,
+        }
+    }
+}
+
+/// What of a table is asked for.
+#[derive(Clone, Copy, Debug)]
+enum Which<'a> {
+    Main,
+    Zone(&'a str),
+    Shard(u16),
+}
+
+impl<'a> Which<'a> {
+    const fn zone(self) -> &'a str {
+        match self {
+            Self::Zone(zone) => zone,
+            Self::Main | Self::Shard(_) => "",
+        }
     }
 }
 

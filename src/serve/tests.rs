@@ -2,6 +2,7 @@ mod bodies;
 mod holds;
 mod http2;
 mod polls;
+mod sharded;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use super::{Drain, DrainReport, Filters, Limits, Metrics, Per, RoutesServer, Ser
 use crate::compile::ServiceName;
 use crate::replication::deliveries::Deliveries;
 use crate::serve::Clients;
-use crate::snapshot::{Cell, Contents, Snapshot, Standing, Table, Version, View};
+use crate::snapshot::{Cell, Contents, Sharder, Snapshot, Standing, Table, Version, View};
 use crate::time::{ManualClock, Moment};
 
 const SMALL: &str = "a: * -> <shunt>";
@@ -33,6 +34,7 @@ struct Lab {
     clients: Arc<Clients>,
     kick: Arc<Notify>,
     changed: watch::Sender<u64>,
+    sharder: Arc<Sharder>,
     begin: CancellationToken,
     close: CancellationToken,
     server: JoinHandle<std::io::Result<DrainReport>>,
@@ -68,6 +70,7 @@ impl Lab {
         let clock = Arc::new(ManualClock::default());
         let clients = Arc::<Clients>::default();
         let changed = watch::Sender::default();
+        let sharder = Sharder::new(4);
         let server = RoutesServer {
             cell: cell.clone(),
             deliveries: Deliveries::new(clock.clone(), Default::default()),
@@ -76,13 +79,14 @@ impl Lab {
             clients: clients.clone(),
             kick: kick.clone(),
             changed: changed.subscribe(),
+            sharder: Some(sharder.clone()),
             limits,
             tls: None,
             shards: Shards { redis: Some(redis()), valkey: None },
             filters: Filters::new(filters).expect("no files"),
         };
         let server = tokio::spawn(server.run(listener, drain));
-        Self { address, cell, metrics, clients, kick, changed, begin, close, server }
+        Self { address, cell, metrics, clients, kick, changed, sharder, begin, close, server }
     }
 
     async fn serving(text: impl Into<crate::snapshot::Packed>) -> Self {

@@ -148,7 +148,7 @@ fn id(definition: &[u8]) -> &[u8] {
 }
 
 /// The definitions in some blocks of a table, one at a time.
-struct Definitions<'a> {
+pub(super) struct Definitions<'a> {
     packed: &'a Packed,
     /// The blocks that are still to come.
     places: VecDeque<usize>,
@@ -164,7 +164,7 @@ struct Definitions<'a> {
 
 impl<'a> Definitions<'a> {
     /// Those in the blocks at `places`. None where memory has damaged them.
-    fn of(packed: &'a Packed, places: Vec<usize>) -> Option<Self> {
+    pub(super) fn of(packed: &'a Packed, places: Vec<usize>) -> Option<Self> {
         let mut definitions = Self {
             packed,
             places: places.into(),
@@ -179,12 +179,12 @@ impl<'a> Definitions<'a> {
     }
 
     /// The definition that it stands at.
-    fn current(&self) -> Option<&[u8]> {
+    pub(super) fn current(&self) -> Option<&[u8]> {
         Some(&self.text[self.at.clone()]).filter(|definition| !definition.is_empty())
     }
 
     /// Goes on to the next one.
-    fn advance(&mut self) -> Option<()> {
+    pub(super) fn advance(&mut self) -> Option<()> {
         self.at.start = (self.at.end + 1).min(self.text.len());
         self.find()
     }

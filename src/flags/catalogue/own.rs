@@ -30,7 +30,7 @@ const MAX_OBJECT: Spec = own(
 const MAX_ROUTE: Spec = own("max-route-bytes", Uint, "4194304", Guard, "a larger route is quarantined");
 
 #[rustfmt::skip]
-pub(super) static SERVE: [Spec; 45] = [
+pub(super) static SERVE: [Spec; 46] = [
     own("source", Text, "kubernetes", Replica,
         "where objects come from: kubernetes, or manifests:DIR (YAML or JSON files, re-read on change); or routes: eskip:FILE or \
          eskip:DIR (.eskip files, re-read on change), or eskip+http://HOST or eskip+https://HOST (another route server)"),
@@ -56,6 +56,10 @@ pub(super) static SERVE: [Spec; 45] = [
     own("hold", Duration, "0s", Listeners,
         "a poll of a client that has the active table waits so long for another one, and is answered at once when there is one; at \
          most 1.5s; with it, `Prefer: wait=N` gets up to 60 s"),
+
+    own("shards", Uint, "0", Listeners,
+        "cut the table into so many shards, for Skippers with as many -routes-urls: /routes/shards/0/N to /routes/shards/N-1/N; \
+         at most 64; 0 for none"),
 
     own("admin-token-file", Path, "", Replica,
         "a token that commands from other machines must bring, as `bellwether freeze`; without it they are \

@@ -183,13 +183,13 @@ async fn over_http2_too() {
         let request = http::Request::get("http://routes:9090/routes");
         let request = request.header(http::header::IF_NONE_MATCH, format!("\"{digest}\""));
         let mut client = client.clone().ready().await.expect("room");
-        client.send_request(request.body(()).expect("a request"), true).expect("open").0
+        client.send_request(request.body(()).expect("a request"), true).expect("open")
     };
-    let given_up = ask().await;
+    let (given_up, _) = ask().await;
     settled(&lab, |lab| lab.metrics.polls_held.get() == 1).await;
     drop(given_up);
     settled(&lab, |lab| lab.metrics.polls_held.get() == 0).await;
-    let answer = ask().await;
+    let (answer, _) = ask().await;
     settled(&lab, |lab| lab.metrics.polls_held.get() == 1).await;
     lab.show(view(next(&lab, LATER), true));
     assert_eq!(timeout(PATIENCE, answer).await.expect("in time").expect("an answer").status(), 200);

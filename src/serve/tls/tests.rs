@@ -85,6 +85,7 @@ impl Lab {
             clients: Default::default(),
             kick: Arc::default(),
             changed: tokio::sync::watch::channel(0).1,
+            sharder: None,
             limits: Limits::default(),
             tls: Some(tls.clone()),
             shards: Default::default(),
