@@ -14,6 +14,7 @@ use chaos::image::ImageArgs;
 use chaos::judge::JudgeArgs;
 use chaos::numbers::NumbersArgs;
 use chaos::numbers::changes::ChangesArgs;
+use chaos::numbers::faster::FasterArgs;
 use chaos::parity::ParityArgs;
 use chaos::plays::matrix::MatrixArgs;
 use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
@@ -82,6 +83,9 @@ enum Command {
     /// Measure how long a change takes from the API server to all replicas, with --watch and by polls. Needs etcd and
     /// kube-apiserver (see peers).
     Changes(ChangesArgs),
+    /// Measure how long a change takes to ten real Skippers, and how many bytes: by polls, with --hold, with --shards. Needs
+    /// Skipper (see peers).
+    Faster(FasterArgs),
     /// Compute what fleets and clusters cost that are larger than any test.
     Scale(ScaleArgs),
     /// Count steps back: clients poll round-robin while replicas are killed and stopped. Needs routesrv (see peers).
@@ -144,6 +148,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Cut(args) => args.run().await,
         Command::Numbers(args) => args.run().await,
         Command::Changes(args) => args.run().await,
+        Command::Faster(args) => args.run().await,
         Command::Bench(args) => args.run().await,
         Command::Scale(args) => args.run(),
         Command::Polls(args) => args.run().await,

@@ -6,6 +6,7 @@
 pub mod changes;
 mod demo;
 mod failover;
+pub mod faster;
 mod hung;
 mod rig;
 mod series;
