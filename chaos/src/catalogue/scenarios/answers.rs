@@ -106,7 +106,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Fake,
         peer: true,
         root: false,
-        lengths: longer(times(6), times(12)),
+        lengths: longer(times(4), times(12)),
         play: |set, extent| Box::pin(answers::wrong(set, extent)),
         limits: |history, _| {
             let window = limits::window(history, answers::WRONG);

@@ -102,7 +102,7 @@ pub static ALL: &[Scenario] = &[
         api: Api::Fake,
         peer: false,
         root: true,
-        lengths: longer(times(15), times(50)),
+        lengths: longer(times(10), times(50)),
         play: |set, extent| Box::pin(slow::read_slowly(set, extent)),
         limits: |history, _| {
             let end = limits::window(history, slow::SLOW).end;
