@@ -12,8 +12,8 @@ use crate::guard::Thresholds;
 use crate::replication::peer::TlsFiles;
 use crate::rollout;
 use crate::serve;
-use crate::traces;
 use crate::source::remote;
+use crate::traces;
 
 /// Everything that `bellwether serve` was told.
 #[derive(Clone, Debug)]

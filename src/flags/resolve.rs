@@ -6,8 +6,8 @@ mod guard;
 mod rollout;
 mod server_tls;
 mod shards;
-mod traces;
 mod source;
+mod traces;
 
 use std::path::PathBuf;
 use std::time::Duration;
