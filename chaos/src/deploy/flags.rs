@@ -10,8 +10,11 @@ use bellwether::flags::{Command, help};
 use serde_json::{Map, Value, json};
 
 /// Set by the chart, from settings of their own, or of no use in a pod.
-const NOT_HERE: [&str; 24] = [
+const NOT_HERE: [&str; 27] = [
     "source",
+    "upstream-ca-file",
+    "upstream-cert-file",
+    "upstream-key-file",
     "lease",
     "id",
     "state-dir",
