@@ -27,6 +27,7 @@ pub mod net;
 pub mod node;
 pub mod object;
 pub mod orders;
+pub mod pem;
 pub mod phase;
 pub mod protection;
 pub mod publish;

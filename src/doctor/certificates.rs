@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use x509_parser::parse_x509_certificate;
 
 use super::{Check, Doctor};
+use crate::pem;
 
 /// From here on somebody should have renewed it: cert-manager does so when a third of its life is left.
 const SOON: i64 = 7 * 86_400;
@@ -52,11 +52,7 @@ fn look(path: &Path, now: Duration) -> Check {
 
 /// When each certificate of a file begins and ends, in seconds since the epoch of Unix.
 fn lives(path: &Path) -> Result<Vec<(i64, i64)>, String> {
-    let all = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let all = all.map_err(|cause| cause.to_string())?;
-    if all.is_empty() {
-        return Err("it holds no certificate".to_owned());
-    }
+    let all = pem::certificates(path)?;
     let life = |der: &CertificateDer<'_>| {
         let (_, certificate) = parse_x509_certificate(der).map_err(|cause| cause.to_string())?;
         let validity = certificate.validity();

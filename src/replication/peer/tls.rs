@@ -1,7 +1,7 @@
 //! Mutual TLS between replicas, from files that may change at any time. Each side checks that the other's certificate
 //! is signed by an authority of ours; whose it is, is checked when the other has said who it is.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{PeerError, Proof, TlsFiles};
 use crate::net::{Listener, Stream};
+use crate::pem::certificates;
 
 /// How long a caller may take for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -142,11 +143,14 @@ impl TlsFiles {
 
     fn read(&self) -> Result<Configs, PeerError> {
         let provider = Arc::new(ring::default_provider());
-        let chain = certificates(&self.certificate)?;
+        let chain =
+            certificates(&self.certificate).map_err(|cause| PeerError::file(&self.certificate, cause))?;
         let key =
             PrivateKeyDer::from_pem_file(&self.key).map_err(|cause| PeerError::file(&self.key, cause))?;
         let mut roots = RootCertStore::empty();
-        for authority in certificates(&self.authority)? {
+        for authority in
+            certificates(&self.authority).map_err(|cause| PeerError::file(&self.authority, cause))?
+        {
             roots.add(authority).map_err(|cause| PeerError::file(&self.authority, cause))?;
         }
         let roots = Arc::new(roots);
@@ -171,16 +175,6 @@ impl TlsFiles {
         server.alpn_protocols = vec![b"h2".to_vec()];
         client.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Configs { client: Arc::new(client), server: Arc::new(server) })
-    }
-}
-
-/// At least one certificate.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PeerError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-    match read {
-        Ok(all) if all.is_empty() => Err(PeerError::file(path, "it holds no certificate")),
-        Ok(all) => Ok(all),
-        Err(cause) => Err(PeerError::file(path, cause)),
     }
 }
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 
 use super::ByName;
+use crate::pem::certificates;
 use crate::serve::http2::ALPN;
 
 /// Where the keys and certificates are.
@@ -70,7 +71,8 @@ impl TlsFiles {
     pub(super) fn read(&self) -> Result<ServerConfig, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let keys = self.identities.iter().map(|(certificate, key)| {
-            let chain = certificates("-tls-cert", certificate)?;
+            let chain =
+                certificates(certificate).map_err(|cause| TlsError::file("-tls-cert", certificate, cause))?;
             let private =
                 PrivateKeyDer::from_pem_file(key).map_err(|cause| TlsError::file("-tls-key", key, cause))?;
             let certified = CertifiedKey::from_der(chain, private, &provider);
@@ -98,7 +100,9 @@ impl TlsFiles {
     fn roots(&self) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         for path in &self.authorities {
-            for authority in certificates("-mtls-authn-ca", path)? {
+            for authority in
+                certificates(path).map_err(|cause| TlsError::file("-mtls-authn-ca", path, cause))?
+            {
                 roots.add(authority).map_err(|cause| TlsError::file("-mtls-authn-ca", path, cause))?;
             }
         }
@@ -106,16 +110,6 @@ impl TlsFiles {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
         Ok(roots)
-    }
-}
-
-/// At least one certificate.
-fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-    match read {
-        Ok(all) if all.is_empty() => Err(TlsError::file(flag, path, "it holds no certificate")),
-        Ok(all) => Ok(all),
-        Err(cause) => Err(TlsError::file(flag, path, cause)),
     }
 }
 

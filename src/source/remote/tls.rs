@@ -3,17 +3,18 @@
 //! What can go wrong: files that cannot be read or do not fit together, at the start an error, and later a warning: the old ones
 //! stay.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::FileError;
+use crate::pem::certificates;
 
 const AUTHORITY: &str = "-upstream-ca-file";
 const CERTIFICATE: &str = "-upstream-cert-file";
@@ -74,7 +75,7 @@ impl ClientFiles {
         let mut roots = RootCertStore::empty();
         match &self.authority {
             Some(path) => {
-                for authority in certificates(AUTHORITY, path)? {
+                for authority in certificates(path).map_err(|cause| FileError::new(AUTHORITY, path, cause))? {
                     roots.add(authority).map_err(|cause| FileError::new(AUTHORITY, path, cause))?;
                 }
             }
@@ -87,7 +88,8 @@ impl ClientFiles {
         let mut config = match &self.identity {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
-                let chain = certificates(CERTIFICATE, certificate)?;
+                let chain = certificates(certificate)
+                    .map_err(|cause| FileError::new(CERTIFICATE, certificate, cause))?;
                 let private =
                     PrivateKeyDer::from_pem_file(key).map_err(|cause| FileError::new(KEY, key, cause))?;
                 let config = config.with_client_auth_cert(chain, private);
@@ -96,15 +98,5 @@ impl ClientFiles {
         };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
-    }
-}
-
-/// At least one certificate.
-fn certificates(flag: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(|all| all.collect::<Result<Vec<_>, _>>());
-    match read {
-        Ok(all) if all.is_empty() => Err(FileError::new(flag, path, "it holds no certificate")),
-        Ok(all) => Ok(all),
-        Err(cause) => Err(FileError::new(flag, path, cause)),
     }
 }
