@@ -1,5 +1,5 @@
-//! What a replica finds where it looks at its own surroundings: the API and its rights there, the Lease, its peers, its
-//! certificates, its state folder. For people who look for what is wrong; nothing is decided by it.
+//! What a replica finds where it looks at its own surroundings: the API and its rights there, the upstream of a cascade, the
+//! Lease, its peers, its certificates, its state folder. For people who look for what is wrong; nothing is decided by it.
 //!
 //! In: the options of `serve`. Out: a [`Check`] for each thing looked at, with a reason and a hint. Every look has a
 //! deadline. What can go wrong is what it is about.
@@ -9,6 +9,7 @@ mod certificates;
 mod lease;
 mod peers;
 mod state;
+mod upstream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use crate::replication::hub::Hub;
 use crate::replication::peer::Security;
 use crate::snapshot::disk::Disk;
 
-/// How long one look may take.
+/// How long one look may take; one at an upstream as long as a reading of it.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Something that was looked at.
@@ -90,9 +91,9 @@ impl Doctor {
 
     /// Looks at everything, at once.
     pub async fn look(&self) -> Vec<Check> {
-        let (api, lease, peers, state) =
-            futures::join!(self.rights(), self.lease(), self.peers(), self.state());
-        [api, lease, peers, self.certificates(), state].concat()
+        let (api, upstream, lease, peers, state) =
+            futures::join!(self.rights(), self.upstream(), self.lease(), self.peers(), self.state());
+        [api, upstream, lease, peers, self.certificates(), state].concat()
     }
 }
 

@@ -19,15 +19,15 @@ use super::table::columns;
 use super::whom::token;
 use super::{CliError, block_on, print};
 
-/// How long a replica may take to look around.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a replica may take to look around: it gives an upstream 20 s.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Look for what is wrong, and how to mend it.
 #[derive(Debug, Parser)]
 #[command(
     after_help = "Exits with 0 where all is well, with 1 where something is not or is worth a look, with 2 where the command line is \
-                  wrong. Each replica that is named looks at its own surroundings: the API and its rights there, the Lease, its peers, \
-                  its certificates, its state folder. The first one that answers shows the whole fleet."
+                  wrong. Each replica that is named looks at its own surroundings: the API and its rights there, the upstream of a cascade, \
+                  the Lease, its peers, its certificates, its state folder. The first one that answers shows the whole fleet."
 )]
 pub(super) struct DoctorOptions {
     /// Support listeners of replicas; may be given again, or with commas

@@ -16,8 +16,8 @@ use super::client::Client;
 use super::whom::{Whom, token};
 use super::{CliError, block_on, print};
 
-/// How long a replica may take to answer one question.
-const DEADLINE: Duration = Duration::from_secs(15);
+/// How long a replica may take to answer one question: to look around takes longest.
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What is asked for, and the file that the answer is kept in. The page of a browser is not among it, for it is made of these.
 const ASKED: [(&str, &str); 9] = [

@@ -1,12 +1,13 @@
 //! Whether the certificates can be read, and for how long they are good.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::CertificateDer;
 use x509_parser::parse_x509_certificate;
 
 use super::{Check, Doctor};
+use crate::flags::{ServeOptions, SourceOptions};
 use crate::pem;
 
 /// From here on somebody should have renewed it: cert-manager does so when a third of its life is left.
@@ -14,17 +15,26 @@ const SOON: i64 = 7 * 86_400;
 
 impl Doctor {
     pub(super) fn certificates(&self) -> Vec<Check> {
-        let mut paths = Vec::new();
-        if let Some(tls) = &self.options.replication.tls {
-            paths.extend([&tls.certificate, &tls.authority]);
-        }
-        if let Some(tls) = &self.options.tls {
-            paths.extend(tls.identities.iter().map(|(certificate, _)| certificate));
-            paths.extend(&tls.authorities);
-        }
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        paths.into_iter().map(|path| look(path, now)).collect()
+        paths(&self.options).into_iter().map(|path| look(path, now)).collect()
     }
+}
+
+/// The files with a certificate that a command line names.
+fn paths(options: &ServeOptions) -> Vec<&PathBuf> {
+    let mut paths = Vec::new();
+    if let Some(tls) = &options.replication.tls {
+        paths.extend([&tls.certificate, &tls.authority]);
+    }
+    if let Some(tls) = &options.tls {
+        paths.extend(tls.identities.iter().map(|(certificate, _)| certificate));
+        paths.extend(&tls.authorities);
+    }
+    if let SourceOptions::Remote { files, .. } = &options.source {
+        paths.extend(&files.authority);
+        paths.extend(files.identity.iter().map(|(certificate, _)| certificate));
+    }
+    paths
 }
 
 /// The first of a file's certificates to end says how the file is.
@@ -65,6 +75,25 @@ fn lives(path: &Path) -> Result<Vec<(i64, i64)>, String> {
 mod tests {
     use super::super::Verdict;
     use super::*;
+    use crate::flags::{self, Parsed};
+
+    #[test]
+    fn every_certificate_of_the_command_line_is_looked_at() {
+        let line = [
+            "--id=r0",
+            "--source=eskip+https://a",
+            "-upstream-ca-file=a.ca",
+            "-upstream-cert-file=a.crt",
+            "-upstream-key-file=a.key",
+            "--replication-tls-cert=r.crt",
+            "--replication-tls-key=r.key",
+            "--replication-tls-ca=r.ca",
+        ];
+        let parsed = flags::serve(&line.map(str::to_owned), &|_: &str| None).expect("understood");
+        let Parsed::Run(options) = parsed else { panic!("it runs") };
+        let looked_at = paths(&options).into_iter().map(|path| path.display().to_string());
+        assert_eq!(looked_at.collect::<Vec<_>>(), ["r.crt", "r.ca", "a.ca", "a.crt"]);
+    }
 
     #[test]
     fn an_end_is_seen_before_it_comes() {

@@ -8,6 +8,7 @@ mod address;
 mod answer;
 mod error;
 mod exchange;
+mod look;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use tls::Tls;
 
 pub use address::{Address, AddressError};
 pub use error::{FileError, RemoteError};
+pub use look::{Look, LookError, look};
 pub use tls::ClientFiles;
 
 /// How long an exchange may take, its body included.

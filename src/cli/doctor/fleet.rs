@@ -163,7 +163,8 @@ fn objects(known: &[&Value]) -> Checked {
         |field: &str| known.iter().filter_map(|it| it[field]["count"].as_u64()).max().unwrap_or_default();
     let (routes, wrong) = (count("quarantined"), count("diagnostics"));
     if routes > 0 {
-        let hint = "their owners have a Kubernetes Event each; bellwether status says how to mend them";
+        let hint =
+            "bellwether status says how to mend them; owners of objects in Kubernetes have an Event each";
         return Checked::new("fleet", "objects", "look", format!("{routes} routes are quarantined"), hint);
     }
     // Of a large fleet some objects always have something; their routes are served.

@@ -4,11 +4,11 @@
 //! can go wrong: another status, a body that is cut, too large or no text, or another one than its ETag says.
 
 use std::io::Read as _;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use crate::snapshot::{Digest, Version};
 
@@ -39,6 +39,11 @@ pub(super) struct Table {
 }
 
 impl Answer {
+    /// How long the table has been as it is: `Last-Modified`, by the clock of who answers.
+    pub(super) fn unchanged_for(&self) -> Option<Duration> {
+        date(&self.headers, header::DATE)?.duration_since(date(&self.headers, header::LAST_MODIFIED)?).ok()
+    }
+
     /// The table; none where it is the one that was asked about by its tag.
     pub(super) fn table(self, asked_by_tag: bool) -> Result<Option<Table>, RemoteError> {
         match self.status {
@@ -95,13 +100,14 @@ fn text(body: &Bytes, encoding: Option<&str>) -> Result<String, RemoteError> {
 
 /// `Retry-After`: in seconds, or as a date by the clock of who answers (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name)?.to_str().ok();
-    let wanted = text(header::RETRY_AFTER)?.trim();
-    if let Ok(seconds) = wanted.parse() {
+    if let Ok(seconds) = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = |text| httpdate::parse_http_date(text).ok();
-    date(wanted)?.duration_since(date(text(header::DATE)?)?).ok()
+    date(headers, header::RETRY_AFTER)?.duration_since(date(headers, header::DATE)?).ok()
+}
+
+fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
+    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?.trim()).ok()
 }
 
 #[cfg(test)]
@@ -110,7 +116,6 @@ mod tests {
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
-    use http::HeaderName;
 
     use super::*;
 
