@@ -260,10 +260,7 @@ fn the_rights_are_what_is_done_and_no_more() {
 
     let LeaseOptions::Kubernetes { namespace, name } = options().lease else { panic!("a Lease of the API") };
     let lease = format!("coordination.k8s.io/leases/{name}");
-    let mut own = vec![
-        "create coordination.k8s.io/leases".to_owned(),
-        "list discovery.k8s.io/endpointslices".to_owned(),
-    ];
+    let mut own = vec!["create coordination.k8s.io/leases".to_owned()];
     own.extend(["get", "list", "update", "watch"].map(|verb| format!("{verb} {lease}")));
     own.sort();
     let role = the("Role", "bellwether");
