@@ -4,6 +4,7 @@
 //! `--write` makes the parts that are made: the flags in `values.schema.json`, and `deploy/manifests/`.
 
 mod api;
+mod cascade;
 mod chart;
 mod flags;
 mod manifests;
@@ -56,6 +57,7 @@ impl DeployArgs {
         flags::check()?;
         said("the chart takes every flag of the program, by its name and type");
         let objects = chart::check(folder).await?;
+        cascade::check(&objects)?;
         manifests::check(folder).await?;
         let checked = openapi::check(&objects)?;
         said(&format!("{checked} objects fit the schemas of Kubernetes {}", openapi::versions()));

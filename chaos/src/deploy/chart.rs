@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
+use super::cascade;
 use crate::peers;
 use crate::stage::{Folder, manifests};
 
@@ -87,6 +88,19 @@ fn good() -> Vec<(&'static str, Value)> {
                 "persistence": {"enabled": false},
             }),
         ),
+        (cascade::CASE, cascade::values()),
+        (
+            "a routesrv in the same cluster",
+            json!({"source": {"from": "eskip+http://routesrv.kube-system/routes"}, "networkPolicy": {"sourcePorts": [9990]}}),
+        ),
+        (
+            "documents on a volume",
+            json!({
+                "source": {"from": "eskip:/routes"},
+                "extraVolumes": [{"name": "routes", "configMap": {"name": "routes"}}],
+                "extraVolumeMounts": [{"name": "routes", "mountPath": "/routes"}],
+            }),
+        ),
         (
             "everything at once",
             json!({
@@ -125,6 +139,17 @@ fn bad() -> Vec<(Value, &'static str)> {
         (json!({"flags": {"peers": "a,b"}}), "peers"),
         (json!({"image": {"digest": "1234"}}), "digest"),
         (json!({"ingressStatus": {"fromService": "skipper"}}), "fromService"),
+        (json!({"source": {"from": "https://routes.a.example"}}), "from"),
+        (json!({"source": {"from": "eskip+https://routes.a.example"}}), "source.ca"),
+        (json!({"source": {"from": "eskip+http://a", "certificate": {"secretName": "b"}}}), "eskip+https"),
+        (
+            json!({"source": {"from": "eskip+https://a", "ca": {"secretName": "b", "configMapName": "c"}}}),
+            "not both",
+        ),
+        (
+            json!({"source": {"from": "eskip:/routes"}, "ingressStatus": {"fromService": "a/b"}}),
+            "ingressStatus",
+        ),
     ]
 }
 

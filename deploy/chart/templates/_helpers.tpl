@@ -42,6 +42,25 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if has .Values.certificates.from (list "chart" "secret" "cert-manager") }}true{{ end -}}
 {{- end }}
 
+{{/* What is spoken with the route server that is read: http, https; empty where it is none. */}}
+{{- define "bellwether.upstream" -}}
+{{- regexFind "^eskip[+]https?:" .Values.source.from | trimPrefix "eskip+" | trimSuffix ":" -}}
+{{- end }}
+
+{{/* Whether anything is mounted for TLS towards it. Both are refused where they would not be used. */}}
+{{- define "bellwether.upstreamFiles" -}}
+{{- $source := .Values.source -}}
+{{- $ca := or $source.ca.secretName $source.ca.configMapName -}}
+{{- if and $source.ca.secretName $source.ca.configMapName -}}
+{{- fail "source.ca: name a Secret or a ConfigMap, not both" -}}
+{{- else if eq (include "bellwether.upstream" .) "https" -}}
+{{- if not $ca }}{{ fail "source.ca: the image trusts nobody by itself; name who signs the certificate of source.from" }}{{ end -}}
+true
+{{- else if or $ca $source.certificate.secretName -}}
+{{- fail "source.ca and source.certificate go with a source.from of eskip+https://HOST" -}}
+{{- end -}}
+{{- end }}
+
 {{/* What stands by need not run. */}}
 {{- define "bellwether.running" -}}
 {{- if and (eq .Values.rollout.mode "off") (not .Values.rollout.standBy) }}0{{ else }}{{ .Values.replicas }}{{ end -}}
