@@ -1,141 +1,25 @@
 //! Route servers behind route servers, as processes on loopback: the same bytes under the same ETag, whatever becomes of the upstream.
 
-use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+#[path = "see/replica.rs"]
+#[allow(dead_code)]
+mod replica;
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bellwether::snapshot::Digest;
+use parking_lot::Mutex;
+use replica::{Replica, Upstream};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-/// For what takes an election or a start on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// No change is too large, however many there are.
+const UNHELD: &str = "-guard-equal-polls=100000";
 
-struct Replica {
-    folder: tempfile::TempDir,
-    ports: [SocketAddr; 3],
-    process: Child,
-}
-
-/// An answer as it came.
-#[derive(Debug, PartialEq)]
-struct Answer {
-    status: String,
-    tag: String,
-    count: String,
-    body: String,
-}
-
-impl Drop for Replica {
-    fn drop(&mut self) {
-        self.process.kill().and_then(|()| self.process.wait()).expect("it is ours");
-    }
-}
-
-impl Replica {
-    fn start(source: &str, more: &[&str]) -> Self {
-        // All are held until all are chosen, so that no two are the same.
-        let held: Vec<TcpListener> =
-            (0..3).map(|_| TcpListener::bind("127.0.0.1:0").expect("a port")).collect();
-        let ports = [0, 1, 2].map(|place: usize| held[place].local_addr().expect("bound"));
-        drop(held);
-        let folder = tempfile::tempdir().expect("a folder");
-        let process = spawn(&folder, ports, source, more);
-        Self { folder, ports, process }
-    }
-
-    fn url(&self) -> String {
-        format!("eskip+http://{}", self.ports[0])
-    }
-
-    fn get(&self, path: &str, tag: &str) -> Option<Answer> {
-        get(self.ports[0], path, tag)
-    }
-
-    fn status(&self) -> Option<Value> {
-        serde_json::from_str(&get(self.ports[1], "/status", "")?.body).ok()
-    }
-
-    fn until<T>(&self, what: &str, look: impl Fn() -> Option<T>) -> T {
-        let start = Instant::now();
-        loop {
-            if let Some(seen) = look() {
-                return seen;
-            }
-            let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(start.elapsed() < PATIENCE, "{what} does not come\n{:?}\n{log}", self.status());
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    fn serves(&self, part: &str) -> Answer {
-        self.until(part, || self.get("/routes", "").filter(|answer| answer.body.contains(part)))
-    }
-}
-
-fn spawn(folder: &tempfile::TempDir, ports: [SocketAddr; 3], source: &str, more: &[&str]) -> Child {
-    let path = |name: &str| folder.path().join(name).display().to_string();
-    let flags = [
-        ("source", source.to_owned()),
-        ("lease", format!("file:{}", path("lease"))),
-        ("id", "r0".to_owned()),
-        ("state-dir", path("state")),
-        ("replication-listener", ports[2].to_string()),
-        ("address", ports[0].to_string()),
-        ("support-listener", ports[1].to_string()),
-        ("source-poll-timeout", "100".to_owned()),
-        ("guard-equal-polls", "100000".to_owned()),
-    ];
-    let log = fs::File::options().create(true).append(true).open(path("log")).expect("a log");
-    let process = Command::new(env!("CARGO_BIN_EXE_bellwether"))
-        .arg("serve")
-        .args(flags.map(|(name, value)| format!("-{name}={value}")))
-        .args(more)
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn();
-    process.expect("the program runs")
-}
-
-fn get(address: SocketAddr, path: &str, tag: &str) -> Option<Answer> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    let condition = if tag.is_empty() { String::new() } else { format!("If-None-Match: {tag}\r\n") };
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{condition}Connection: close\r\n\r\n").ok()?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).ok()?;
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let header = |name: &str| {
-        let line =
-            head.lines().find_map(|line| line.split_once(": ").filter(|it| it.0.eq_ignore_ascii_case(name)));
-        line.map(|(_, value)| value.to_owned()).unwrap_or_default()
-    };
-    let status = head.split(' ').nth(1)?.to_owned();
-    Some(Answer { status, tag: header("etag"), count: header("x-count"), body: body.to_owned() })
-}
-
-/// A folder of its own for what a replica reads.
-struct Upstream(tempfile::TempDir);
-
-impl Upstream {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        let new = self.0.path().join(".new");
-        fs::write(&new, text).and_then(|()| fs::rename(new, self.path(name))).expect("written");
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn source(&self, kind: &str) -> String {
-        format!("{kind}:{}", self.0.path().display())
-    }
+/// A replica that reads the table of another one.
+fn behind(upstream: &str, more: &[&str]) -> Replica {
+    Replica::start(&format!("eskip+{upstream}"), &[&[UNHELD], more].concat())
 }
 
 /// An Ingress for `path` whose Service has endpoints in two zones.
@@ -160,9 +44,10 @@ fn shop(path: &str) -> String {
 fn a_cascade_serves_the_same_bytes_and_outlives_its_upstream() {
     let objects = Upstream::new();
     objects.write("shop.json", &shop("/one"));
-    let mut first = Replica::start(&objects.source("manifests"), &["-enable-kubernetes-endpointslices"]);
-    let second = Replica::start(&first.url(), &[]);
-    let third = Replica::start(&second.url(), &[]);
+    let mut first =
+        Replica::start(&objects.source("manifests"), &[UNHELD, "-enable-kubernetes-endpointslices"]);
+    let second = behind(&first.url(), &[]);
+    let third = behind(&second.url(), &[]);
 
     for path in ["/one", "/two"] {
         objects.write("shop.json", &shop(path));
@@ -182,31 +67,36 @@ fn a_cascade_serves_the_same_bytes_and_outlives_its_upstream() {
     }
 
     let before = second.serves("/two");
-    first.process.kill().and_then(|()| first.process.wait()).expect("it is ours");
+    let checked = |verdict: &str, found: &str| {
+        let (_, said) = second.command(&["doctor", "--all"]);
+        let is_it = |line: &&str| line.starts_with(verdict) && line.contains("upstream http://127.0.0.1");
+        let line = said.lines().find(is_it).unwrap_or_else(|| panic!("{said}"));
+        assert!(line.contains(found), "{said}");
+    };
+    checked("ok", "with an ETag, version ");
+    first.kill();
+    checked("bad", "refused");
     let is_old = |status: &Value| status["age_seconds"].as_f64().is_some_and(|age| age > 1.5);
     let status = second.until("age", || second.status().filter(is_old));
     assert_eq!(status["ready"], true, "{status:#}");
     assert_eq!(second.get("/routes", "").expect("it answers"), before);
     objects.write("shop.json", &shop("/three"));
-    first.process = spawn(
-        &first.folder,
-        first.ports,
-        &objects.source("manifests"),
-        &["-enable-kubernetes-endpointslices"],
-    );
+    first.start_again();
     assert_eq!(third.serves("/three"), first.serves("/three"));
+}
+
+/// A definition for each of these numbers, on two lines.
+fn routes(from: usize, to: usize) -> String {
+    (from..to).map(|n| format!("r{n:02}: Path(\"/{n}\")\n  -> \"http://10.0.0.{n}\";\n")).collect()
 }
 
 #[test]
 fn what_is_wrong_with_a_document_harms_its_own_route_only() {
     let documents = Upstream::new();
-    let routes = |from: usize, to: usize| -> String {
-        (from..to).map(|n| format!("r{n:02}: Path(\"/{n}\")\n  -> \"http://10.0.0.{n}\";\n")).collect()
-    };
     let poisoned = |route: &str| routes(0, 5) + route + "\n" + &routes(6, 40);
     documents.write("a.eskip", &poisoned("r05: Path(\"/5\") -> \"http://10.0.0.5\"; // ours"));
-    let first = Replica::start(&documents.source("eskip"), &[]);
-    let second = Replica::start(&first.url(), &["-default-filters-append=f()"]);
+    let first = Replica::start(&documents.source("eskip"), &[UNHELD]);
+    let second = behind(&first.url(), &["-default-filters-append=f()"]);
     let whole = first.serves("Path(\"/39\")");
     assert_eq!(whole.count, "40");
     assert!(whole.body.starts_with("r00: Path(\"/0\") -> \"http://10.0.0.0\";\nr01: "), "{}", whole.body);
@@ -242,4 +132,71 @@ fn what_is_wrong_with_a_document_harms_its_own_route_only() {
         first.until("health", || first.status().filter(|it| it["objects_quarantined"] == 0))["guard"],
         Value::Null
     );
+}
+
+/// A route server that answers with whatever it is told to, as routesrv answers.
+fn route_server(table: &Arc<Mutex<String>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let table = Arc::clone(table);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a client");
+            let head: Vec<_> = BufReader::new(&stream)
+                .lines()
+                .map_while(Result::ok)
+                .take_while(|line| !line.is_empty())
+                .collect();
+            let text = table.lock().clone();
+            let tag = format!("\"{}\"", Digest::of(text.as_bytes()));
+            let (status, body) = if head.iter().any(|line| line.contains(&tag)) {
+                ("304 Not Modified", "")
+            } else {
+                ("200 OK", &*text)
+            };
+            let length = body.len();
+            // A client that has gone is no matter of ours.
+            let _ =
+                write!(stream, "HTTP/1.1 {status}\r\nETag: {tag}\r\nContent-Length: {length}\r\n\r\n{body}");
+        }
+    });
+    url
+}
+
+#[test]
+fn a_poisoned_definition_of_another_route_server_harms_its_own_route_only() {
+    let table = Arc::new(Mutex::new(routes(0, 40)));
+    let publish = |text: String| *table.lock() = text;
+    let replica = behind(&route_server(&table), &[]);
+    assert_eq!(replica.serves("Path(\"/39\")").count, "40");
+
+    // Neither can be parsed: a string without an end, and no backend. One is new, and has no last good route.
+    let poison = "r05: Path(\"/5) -> \"http://10.9.9.9\";\nr06: Path(\"/6\");\nr99: *;\n";
+    publish(format!("{}{poison}{}other: * -> <shunt>;", routes(0, 5), routes(7, 40)));
+    let table_now = replica.serves("other: * -> <shunt>;");
+    assert_eq!(table_now.count, "41");
+    for kept in ["r05: Path(\"/5\") -> \"http://10.0.0.5\";", "r06: Path(\"/6\") -> \"http://10.0.0.6\";"] {
+        assert!(table_now.body.contains(kept), "{}", table_now.body);
+    }
+    let status =
+        replica.until("quarantine", || replica.status().filter(|status| status["objects_quarantined"] == 3));
+    let items = status["quarantined"]["items"].as_array().expect("a list");
+    for (id, line) in [("r05", 11), ("r06", 12), ("r99", 13)] {
+        let object = format!("Definition 127.0.0.1/routes/{id}");
+        let item = items.iter().find(|item| item["object"] == object.as_str());
+        let reason = item.and_then(|item| item["reason"].as_str()).unwrap_or_else(|| panic!("{status:#}"));
+        assert!(reason.starts_with(&format!("127.0.0.1/routes:{line}: ")), "{reason}");
+        let logged = replica.log();
+        assert!(
+            logged.lines().any(|line| line.contains("quarantined") && line.contains(&object)),
+            "{logged}"
+        );
+    }
+    let (_, said) = replica.command(&["doctor"]);
+    assert!(said.contains("answers 200 with 42 definitions, 3 of which do not parse"), "{said}");
+
+    publish(routes(0, 40).replace("10.0.0.5\"", "10.0.0.55\""));
+    let mended = replica.serves("r05: Path(\"/5\") -> \"http://10.0.0.55\";");
+    assert_eq!(mended.count, "40");
+    replica.until("health", || replica.status().filter(|status| status["objects_quarantined"] == 0));
 }
