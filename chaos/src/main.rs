@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::before::BeforeArgs;
 use chaos::bench::BenchArgs;
+use chaos::bench::flames::FlamesArgs;
 use chaos::deploy::DeployArgs;
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
@@ -93,6 +94,8 @@ enum Command {
     /// Measure Bellwether, routesrv and nginx side by side: CPU per request and per poll, times, memory. Needs routesrv (see
     /// peers) and nginx.
     Bench(BenchArgs),
+    /// Draw where the time of a first table and of a 304 goes, as flame graphs. Needs perf.
+    Flames(FlamesArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
@@ -151,6 +154,7 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Faster(args) => args.run().await,
         Command::Bench(args) => args.run().await,
         Command::Scale(args) => args.run(),
+        Command::Flames(args) => args.run().await,
         Command::Polls(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,
