@@ -26,7 +26,8 @@ impl Frame {
             let frames: Vec<_> = lines.filter_map(|line| line.trim().split_once(' ')).collect();
             let (seconds, mut at) = (nanos / 1e9, &mut all);
             at.time += seconds;
-            at = at.call(thread, false, seconds);
+            // perf has not learned the name of each thread, and then says its number.
+            at = at.call(if thread.starts_with(':') { "a thread" } else { thread }, false, seconds);
             for (address, name) in frames.into_iter().rev() {
                 at = at.call(name, is_kernel(address, name), seconds);
             }
@@ -77,6 +78,7 @@ mod tests {
         assert_eq!(write.time, 0.000_25);
         assert!(write.calls["tcp_sendmsg"].kernel);
         assert_eq!(Frame::read("").time, 0.0);
+        assert!(Frame::read(":7    1000 \n\t1 main\n").calls.contains_key("a thread"));
     }
 
     #[test]
