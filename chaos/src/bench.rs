@@ -7,6 +7,7 @@
 mod cluster;
 pub(crate) mod cost;
 mod figures;
+pub mod flames;
 mod load;
 mod making;
 mod plot;

@@ -31,6 +31,7 @@ pub mod judge;
 pub mod numbers;
 pub mod observe;
 pub mod parity;
+pub mod paths;
 pub mod peers;
 pub mod plays;
 pub mod polls;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chaos::baseline::{BaselineArgs, CandidateArgs};
 use chaos::before::BeforeArgs;
 use chaos::bench::BenchArgs;
+use chaos::bench::flames::FlamesArgs;
 use chaos::deploy::DeployArgs;
 use chaos::differential::DifferentialArgs;
 use chaos::elections::ElectionsArgs;
@@ -16,6 +17,7 @@ use chaos::numbers::NumbersArgs;
 use chaos::numbers::changes::ChangesArgs;
 use chaos::numbers::faster::FasterArgs;
 use chaos::parity::ParityArgs;
+use chaos::paths::instructions::{InstructionsArgs, PathArgs};
 use chaos::plays::matrix::MatrixArgs;
 use chaos::plays::run::{AllArgs, ListArgs, RunArgs, SoakArgs};
 use chaos::polls::PollsArgs;
@@ -93,6 +95,14 @@ enum Command {
     /// Measure Bellwether, routesrv and nginx side by side: CPU per request and per poll, times, memory. Needs routesrv (see
     /// peers) and nginx.
     Bench(BenchArgs),
+    /// Count the instructions of the paths that cost, and fail where they are more than 3 % above the stored counts. Needs
+    /// valgrind.
+    Instructions(InstructionsArgs),
+    /// Run one of these paths.
+    #[command(hide = true)]
+    Path(PathArgs),
+    /// Draw where the time of a first table and of a 304 goes, as flame graphs. Needs perf.
+    Flames(FlamesArgs),
     /// Send routesrv and Bellwether the same requests, and compare the answers. Needs routesrv (see peers).
     Http(ParityArgs),
     /// Compile random clusters and compare each table with what routesrv serves. Needs the oracle, which `peers` builds.
@@ -109,12 +119,11 @@ enum Command {
     FaultyUpstream(FaultyUpstreamArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let args = Args::parse();
-    let outcome = tokio::select! {
-        outcome = run(args.command) => outcome,
-        name = interrupted() => Err(anyhow::anyhow!("ended by {name}")),
+fn main() -> ExitCode {
+    let outcome = match Args::parse().command {
+        // Its instructions are counted: those of a runtime's threads are not the same each time.
+        Command::Path(args) => args.run(),
+        command => unless_interrupted(command),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -123,6 +132,14 @@ async fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[tokio::main]
+async fn unless_interrupted(command: Command) -> anyhow::Result<bool> {
+    tokio::select! {
+        outcome = run(command) => outcome,
+        name = interrupted() => Err(anyhow::anyhow!("ended by {name}")),
     }
 }
 
@@ -151,6 +168,9 @@ async fn run(command: Command) -> anyhow::Result<bool> {
         Command::Faster(args) => args.run().await,
         Command::Bench(args) => args.run().await,
         Command::Scale(args) => args.run(),
+        Command::Flames(args) => args.run().await,
+        Command::Instructions(args) => args.run(),
+        Command::Path(args) => args.run(),
         Command::Polls(args) => args.run().await,
         Command::Http(args) => args.run().await,
         Command::Differential(args) => args.run().await,

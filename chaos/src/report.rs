@@ -17,6 +17,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use command::ReportArgs;
+pub(crate) use made::commit;
 pub use page::page;
 pub use timeline::Timeline;
 

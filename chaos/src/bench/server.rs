@@ -102,7 +102,7 @@ impl Binaries {
         }
     }
 
-    /// Starts `program`, which reads `upstream` each `poll`, and waits until it listens.
+    /// Starts `program`, as [`Server::start`] does.
     ///
     /// # Errors
     ///
@@ -114,6 +114,23 @@ impl Binaries {
         poll: Duration,
         folder: &Folder,
     ) -> Result<Server> {
+        Server::start(program, self.of(program), upstream, poll, folder).await
+    }
+}
+
+impl Server {
+    /// Starts `program` from its `binary`, to read `upstream` each `poll`, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// Where it does not start.
+    pub(super) async fn start(
+        program: Program,
+        binary: &Path,
+        upstream: &str,
+        poll: Duration,
+        folder: &Folder,
+    ) -> Result<Self> {
         let (serve, support) = (ports::free()?, ports::free()?);
         let mut args = vec![
             format!("-kubernetes-url={upstream}"),
@@ -136,7 +153,7 @@ impl Binaries {
             Program::Routesrv => args.push("-kubernetes".to_owned()),
             Program::Nginx => args = nginx(serve, folder)?,
         }
-        let mut command = Command::new(self.of(program));
+        let mut command = Command::new(binary);
         command.args(args);
         let started = Instant::now();
         let mut process = Process::spawn(program.name(), command, &folder.sub("logs")?)?;
@@ -148,54 +165,9 @@ impl Binaries {
         });
         let listening = listens.await?;
         let listening = listening.with_context(|| format!("it ended: {}", process.tail(5)))?;
-        Ok(Server { program, process, serve, support, listening, started })
+        Ok(Self { program, process, serve, support, listening, started })
     }
-}
 
-/// A single process, whose CPU time is that of serving.
-fn nginx(serve: SocketAddr, folder: &Folder) -> Result<Vec<String>> {
-    let at = folder.sub("nginx")?;
-    let config = format!(
-        "daemon off; master_process off; pid nginx.pid; error_log error.log;
-         events {{ worker_connections 2048; }}
-         http {{
-             access_log off; default_type text/plain; sendfile on; keepalive_requests 1000000000; etag on;
-             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
-             server {{
-                 listen {serve};
-                 root {};
-                 location /gzip/ {{ add_header Content-Encoding gzip always; }}
-                 location /plain/ {{ }}
-             }}
-         }}",
-        at.display()
-    );
-    std::fs::write(at.join("nginx.conf"), config)?;
-    let text = |text: &str| text.to_owned();
-    Ok(vec![
-        text("-p"),
-        at.display().to_string(),
-        text("-c"),
-        text("nginx.conf"),
-        text("-e"),
-        text("error.log"),
-    ])
-}
-
-/// Puts the table where nginx serves it from.
-///
-/// # Errors
-///
-/// Where the folder cannot be written.
-pub(super) fn give_nginx(served: &Served, folder: &Folder) -> Result<()> {
-    for (name, bytes) in [("gzip", &served.gzip.1), ("plain", &served.plain.1)] {
-        let at = folder.sub(&format!("nginx/{name}"))?.join("routes");
-        std::fs::write(&at, bytes).with_context(|| format!("write {}", at.display()))?;
-    }
-    Ok(())
-}
-
-impl Server {
     pub(super) fn pid(&self) -> i32 {
         self.process.pid()
     }
@@ -257,4 +229,47 @@ impl Server {
             close,
         }
     }
+}
+
+/// A single process, whose CPU time is that of serving.
+fn nginx(serve: SocketAddr, folder: &Folder) -> Result<Vec<String>> {
+    let at = folder.sub("nginx")?;
+    let config = format!(
+        "daemon off; master_process off; pid nginx.pid; error_log error.log;
+         events {{ worker_connections 2048; }}
+         http {{
+             access_log off; default_type text/plain; sendfile on; keepalive_requests 1000000000; etag on;
+             client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
+             server {{
+                 listen {serve};
+                 root {};
+                 location /gzip/ {{ add_header Content-Encoding gzip always; }}
+                 location /plain/ {{ }}
+             }}
+         }}",
+        at.display()
+    );
+    std::fs::write(at.join("nginx.conf"), config)?;
+    let text = |text: &str| text.to_owned();
+    Ok(vec![
+        text("-p"),
+        at.display().to_string(),
+        text("-c"),
+        text("nginx.conf"),
+        text("-e"),
+        text("error.log"),
+    ])
+}
+
+/// Puts the table where nginx serves it from.
+///
+/// # Errors
+///
+/// Where the folder cannot be written.
+pub(super) fn give_nginx(served: &Served, folder: &Folder) -> Result<()> {
+    for (name, bytes) in [("gzip", &served.gzip.1), ("plain", &served.plain.1)] {
+        let at = folder.sub(&format!("nginx/{name}"))?.join("routes");
+        std::fs::write(&at, bytes).with_context(|| format!("write {}", at.display()))?;
+    }
+    Ok(())
 }

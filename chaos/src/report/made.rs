@@ -23,7 +23,7 @@ impl Made {
 }
 
 /// The commit that the sources are at, and whether they differ from it.
-fn commit() -> Option<String> {
+pub(crate) fn commit() -> Option<String> {
     let git = |args: &[&str]| {
         let output = Command::new("git").args(["-C", env!("CARGO_MANIFEST_DIR")]).args(args).output().ok()?;
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
