@@ -26,8 +26,11 @@ use material::{objects, routes};
 /// One run of a path for each call.
 pub type Run = Box<dyn FnMut()>;
 
+/// Prepares a path.
+type Prepare = fn() -> Result<Run>;
+
 /// Each path by its name, and what prepares it.
-pub const PATHS: [(&str, fn() -> Result<Run>); 7] = [
+pub const PATHS: [(&str, Prepare); 7] = [
     ("parse", parse),
     ("print", print),
     ("compile", whole_compile),
