@@ -65,17 +65,18 @@ fn is_kernel(address: &str, name: &str) -> bool {
 mod tests {
     use super::*;
 
-    const SAMPLES: &str = "tokio worker    250000 \n\tffffffff8223e275 tcp_sendmsg\n\t    55d0 <A as B>::write\n\t    55c0 main\n\n\
-                           tokio worker    500000 \n\t    55e0 parse\n\t    55c0 main\n\n";
+    // Quarters of a second: their sums are exact.
+    const SAMPLES: &str = "tokio worker    250000000 \n\tffffffff8223e275 tcp_sendmsg\n\t    55d0 <A as B>::write\n\t    55c0 main\n\n\
+                           tokio worker    500000000 \n\t    55e0 parse\n\t    55c0 main\n\n";
 
     #[test]
     fn what_is_called_in_the_same_place_lies_over_each_other() {
         let all = Frame::read(SAMPLES);
-        assert_eq!(all.time, 0.000_75);
+        assert_eq!(all.time, 0.75);
         let main = &all.calls["tokio worker"].calls["main"];
-        assert_eq!((main.time, main.kernel, main.calls.len()), (0.000_75, false, 2));
+        assert_eq!((main.time, main.kernel, main.calls.len()), (0.75, false, 2));
         let write = &main.calls["<A as B>::write"];
-        assert_eq!(write.time, 0.000_25);
+        assert_eq!(write.time, 0.25);
         assert!(write.calls["tcp_sendmsg"].kernel);
         assert_eq!(Frame::read("").time, 0.0);
         assert!(Frame::read(":7    1000 \n\t1 main\n").calls.contains_key("a thread"));
@@ -86,7 +87,7 @@ mod tests {
         let mut both = Frame::default();
         both.under("a", Frame::read(SAMPLES).scaled(2.0));
         both.under("b", Frame::read(SAMPLES));
-        assert_eq!((both.time, both.calls["a"].time), (0.002_25, 0.001_5));
-        assert_eq!(both.calls["a"].calls["tokio worker"].calls["main"].calls["parse"].time, 0.001);
+        assert_eq!((both.time, both.calls["a"].time), (2.25, 1.5));
+        assert_eq!(both.calls["a"].calls["tokio worker"].calls["main"].calls["parse"].time, 1.0);
     }
 }
