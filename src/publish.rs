@@ -319,7 +319,7 @@ impl<S: ObjectSource> Publisher<S> {
             Ok(published) => {
                 if let Published::Announced(version) = published {
                     self.metrics.made(made.elapsed());
-                    tracing::debug!(%version, ?digest, routes, quarantined, "announced");
+                    tracing::info!(%version, ?digest, routes, quarantined, "announced");
                 }
                 // What waits may never be published; the next poll plans again.
                 if let Some(planned) =

@@ -93,7 +93,7 @@ impl Carrier {
             self.hub.update(|core, now| core.publish(term, Draft { contents, read_at_millis }, now));
         match published {
             Ok(Published::Announced(version)) => {
-                tracing::debug!(%version, order = order.number, "announced: {}", order.act);
+                tracing::info!(%version, order = order.number, "announced: {}", order.act);
                 // What is read when the order ends is compared with what is published now.
                 self.gate.open(Some(counts));
             }

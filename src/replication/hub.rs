@@ -305,7 +305,7 @@ impl Hub {
                 Progress::Activated(snapshot) => {
                     let (version, digest, routes) =
                         (snapshot.version, snapshot.digest(), snapshot.contents.table.routes());
-                    tracing::debug!(%version, ?digest, routes, origin = %snapshot.origin, "activated as the leader");
+                    tracing::info!(%version, ?digest, routes, origin = %snapshot.origin, "activated as the leader");
                 }
                 Progress::Wait(until) => {
                     let wait = until.since(self.now());

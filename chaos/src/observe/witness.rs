@@ -23,9 +23,6 @@ use super::poller::version_of;
 use crate::history::{Deed, History, Memory, Name, Record, Role, Seen, State};
 use crate::http::Call;
 
-/// Flags of a replica whose log is read: at `debug` the steps of a publication have a line each, at their moments.
-pub const TALKATIVE: [&str; 2] = ["--log-format=json", "-application-log-level=DEBUG"];
-
 /// How often new lines are looked for. They bring their own times.
 const LINES: Duration = Duration::from_millis(50);
 
@@ -43,7 +40,7 @@ const MEMORY: Duration = Duration::from_secs(5);
 pub struct Watched {
     /// Its name in the history.
     pub name: Name,
-    /// Its log, as [`TALKATIVE`] has it written.
+    /// Its log, as JSON lines.
     pub log: PathBuf,
     /// Where it answers `/status`.
     pub support: SocketAddr,

@@ -9,7 +9,6 @@ use tokio::process::Command;
 
 use crate::ground::{Ground, Place};
 use crate::history::History;
-use crate::observe::witness::TALKATIVE;
 use crate::peers;
 use crate::stage::Folder;
 use crate::stage::apiserver::{ADMIN_TOKEN, ApiServer};
@@ -88,12 +87,13 @@ pub fn bellwethers(
         args.extend([
             format!("--id={name}"),
             format!("--state-dir={}", folder.sub(&name)?.display()),
+            // For the witness, who reads it.
+            "--log-format=json".to_owned(),
             format!("--replication-listener={replication}"),
             format!("--peers={peers}"),
             format!("-address={serve}"),
             format!("-support-listener={support}"),
         ]);
-        args.extend(TALKATIVE.map(str::to_owned));
         if let Some(badges) = &badges {
             args.extend(badges.flags(&name));
         }

@@ -1,4 +1,4 @@
-//! The lines of a replica's log, as [`super::TALKATIVE`] has it written, as deeds with the run's own times.
+//! The lines of a replica's log, as `--log-format=json` writes them, as deeds with the run's own times.
 
 use std::time::Duration;
 
@@ -115,9 +115,8 @@ mod tests {
         let text = r#"
 {"timestamp":"2026-11-23T11:59:59.250000Z","level":"INFO","message":"leading","epoch":"7","why":"Expired"}
 {"timestamp":"2026-11-23T11:59:59.500000Z","level":"INFO","message":"caught up with every replica that answered","epoch":"7","announced":"7.0"}
-{"timestamp":"2026-11-23T11:59:59.600000Z","level":"DEBUG","message":"announced","version":"7.1","digest":"aabbccdd","routes":40}
-{"timestamp":"2026-11-23T11:59:59.601000Z","level":"DEBUG","message":"activated as the leader","version":"7.1"}
-{"timestamp":"2026-11-23T11:59:59.650000Z","level":"INFO","message":"published","version":"7.1","replicas":3}
+{"timestamp":"2026-11-23T11:59:59.600000Z","level":"INFO","message":"announced","version":"7.1","digest":"aabbccdd","routes":40}
+{"timestamp":"2026-11-23T11:59:59.601000Z","level":"INFO","message":"activated as the leader","version":"7.1"}
 {"timestamp":"2026-11-23T11:59:59.700000Z","level":"WARN","message":"quarantined","object":"Ingress shop/cart","reason":"bad"}
 {"timestamp":"2026-11-23T11:59:59.800000Z","level":"INFO","message":"listening","address":"x"}
 thread panicked

@@ -12,7 +12,6 @@ use super::upstream::Upstream;
 use super::{Server, Sizes};
 use crate::ground::{Ground, Place};
 use crate::history::History;
-use crate::observe::witness::TALKATIVE;
 use crate::peers;
 use crate::stage::apiserver::ADMIN_TOKEN;
 use crate::stage::badges::Badges;
@@ -109,8 +108,8 @@ async fn bellwethers(wanted: &Wanted<'_>, places: Vec<Place>, to_api: Vec<Path>)
             format!("--replication-listener={}", listeners[index]),
             format!("--replication-address={}", peers[index]),
             format!("--peers={}", peers.join(",")),
+            "--log-format=json".to_owned(),
         ]);
-        args.extend(TALKATIVE.map(str::to_owned));
         if let Some(badges) = &badges {
             args.extend(badges.flags(name));
         }

@@ -19,7 +19,6 @@ use crate::history::{History, Record};
 use crate::http::Call;
 use crate::observe::poller::Poller;
 use crate::observe::traffic::{Traffic, ask};
-use crate::observe::witness::TALKATIVE;
 use crate::observe::{Observers, Pace};
 use crate::scenario::say;
 use crate::stage::cluster::{Apply, api_of, apply};
@@ -158,8 +157,8 @@ async fn install(client: &kube::Client, history: &History) -> Result<(Pods, Sock
     let start = Instant::now();
     let chart = machines::folder().join("../../deploy/chart").display().to_string();
     let args = ["install", NAMESPACE, &chart, "--namespace", NAMESPACE, "--create-namespace"];
-    let talkative = TALKATIVE.map(|flag| format!("flags.{}", flag.trim_start_matches('-'))).join(",");
-    let helm = machines::helm(&[&args[..], &["--set", &talkative]].concat())?;
+    // The witness reads logs as JSON.
+    let helm = machines::helm(&[&args[..], &["--set", "flags.log-format=json"]].concat())?;
     machines::output(helm, "helm install").await?;
     let pods = Pods::follow(client, history);
     let services: Api<v1::Service> = Api::namespaced(client.clone(), NAMESPACE);
