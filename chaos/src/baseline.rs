@@ -15,7 +15,6 @@ mod rounds;
 mod tally;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -23,8 +22,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::process::Command;
 
 use crate::ground::Ground;
-use crate::stage::Folder;
 use crate::stage::cluster::Cluster;
+use crate::stage::{Folder, program};
 use field::Field;
 use rounds::{Off, Round};
 use tally::Tally;
@@ -115,9 +114,9 @@ impl BaselineArgs {
 async fn build() -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline");
     let target = folder.join("target");
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut build = program::cargo();
     build.args(["build", "--quiet", "--locked", "--target-dir"]).arg(&target).current_dir(&folder);
-    let status = build.stdin(Stdio::null()).kill_on_drop(true).status().await.context("run cargo")?;
+    let status = build.status().await.context("run cargo")?;
     ensure!(status.success(), "cargo could not build chaos/baseline ({status})");
     Ok(target.join("debug/baseline"))
 }

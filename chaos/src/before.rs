@@ -10,6 +10,8 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use tokio::process::Command;
 
+use crate::stage::program;
+
 /// The options of `before`.
 #[derive(Args, Debug)]
 pub struct BeforeArgs {
@@ -48,7 +50,7 @@ impl BeforeArgs {
         git(&["archive", "--format=tar", "--output", &archive.display().to_string(), &commit]).await?;
         run(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&source)).await?;
         let built = folder().join("target");
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = program::cargo();
         cargo
             .args(["build", "--locked", "--package=bellwether", "--bin=bellwether", "--target-dir"])
             .arg(&built);

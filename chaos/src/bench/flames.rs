@@ -3,7 +3,6 @@
 //! In: the samples that `perf` takes of its stacks, kernel included. Out: two pictures. A 304 is drawn twice in one, on a
 //! connection that is kept and on one of its own, each as wide as its time for one answer.
 
-mod binary;
 mod frame;
 mod perf;
 mod picture;
@@ -19,7 +18,7 @@ use super::cluster::Cluster;
 use super::server::{Program, Server};
 use super::upstream::Upstream;
 use crate::report::commit;
-use crate::stage::Folder;
+use crate::stage::{Folder, program};
 use frame::Frame;
 use perf::Recording;
 use picture::Unit;
@@ -29,6 +28,10 @@ const NEVER: Duration = Duration::from_secs(3600);
 
 /// How many clients ask at once.
 const CLIENTS: usize = 50;
+
+/// Leaves a release its symbols. Its machine code is the same: stacks are unwound by the tables that every release has for panics, not
+/// by frame pointers, which C and assembly would not have.
+const SYMBOLS: &str = "--config=profile.release.strip=\"none\"";
 
 /// Where the pictures are.
 const PICTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/flames");
@@ -59,7 +62,7 @@ impl FlamesArgs {
     pub async fn run(self) -> Result<bool> {
         let binary = match self.bellwether {
             Some(path) => path,
-            None => binary::build().await?,
+            None => program::built_apart("flames", &[SYMBOLS]).await?,
         };
         let commit = commit().context("a picture says of which commit it is, and git knows none")?;
         let folder = Folder::new()?;

@@ -3,18 +3,15 @@
 //! In: a build of Bellwether with the feature `mutations`. Out: a table of scenarios, each green with all protections and
 //! red without its own. What can go wrong: one that stays green, which then shows nothing.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-
 use anyhow::{Context, Result, ensure};
 use bellwether::protection::Protection;
 use clap::Args;
-use tokio::process::Command;
 
 use super::run::HowArgs;
 use super::session::Session;
 use crate::catalogue::{Length, Scenario};
 use crate::report::Side;
+use crate::stage::program;
 use crate::table::render;
 
 /// Which scenario a protection is for.
@@ -45,7 +42,7 @@ impl MatrixArgs {
     pub async fn run(mut self) -> Result<bool> {
         let binary = match self.how.bellwether.take() {
             Some(binary) => binary,
-            None => build().await?,
+            None => program::built_apart("mutations", &["--features=mutations"]).await?,
         };
         self.how.bellwether = Some(binary);
         let Some(ground) = self.how.ground().await? else { return Ok(true) };
@@ -96,23 +93,6 @@ impl MatrixArgs {
 fn red(side: &Side) -> String {
     let missed = side.figures.iter().find(|figure| !figure.kept).map(|figure| figure.name.clone());
     missed.or_else(|| side.broken_off.clone()).unwrap_or_default()
-}
-
-/// The binary `bellwether` with the feature, in a folder of its own.
-async fn build() -> Result<PathBuf> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/mutations");
-    let mut command = Command::new(cargo);
-    command
-        .args(["build", "--quiet", "--release", "--package=bellwether", "--bin=bellwether"])
-        .arg("--features=mutations")
-        .arg(format!("--target-dir={}", target.display()))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let status = command.status().await.context("run cargo")?;
-    ensure!(status.success(), "cargo could not build bellwether with the feature mutations ({status})");
-    Ok(target.join("release/bellwether"))
 }
 
 #[cfg(test)]

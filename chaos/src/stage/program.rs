@@ -51,6 +51,29 @@ pub async fn bellwether(given: Option<PathBuf>) -> Result<PathBuf> {
     Ok(path)
 }
 
+/// A release of `bellwether` with further `options` of Cargo, built in a `folder` of its own below the target folder: beside the ordinary
+/// one, everything would be built anew, now and next time.
+///
+/// # Errors
+///
+/// Where it does not build.
+pub async fn built_apart(folder: &str, options: &[&str]) -> Result<PathBuf> {
+    let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target").join(folder);
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--release", "--locked", "--package=bellwether", "--bin=bellwether"]);
+    build.args(options).arg("--target-dir").arg(&target).current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = build.status().await.context("run cargo")?;
+    ensure!(status.success(), "cargo could not build bellwether with {} ({status})", options.join(" "));
+    Ok(target.join("release/bellwether"))
+}
+
+/// Cargo: the one that runs the harness, where one does. It ends with us.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.stdin(Stdio::null()).kill_on_drop(true);
+    cargo
+}
+
 /// `count` replicas of Bellwether, in places `r0` and so on. `flags` says what they read and where their Lease is; names, addresses, peers and
 /// state folders are added here.
 ///
